@@ -1,0 +1,188 @@
+"""For Python users: pandas frames in, pandas frames out, the same functions underneath as in batch and service."""
+
+import tempfile
+import time
+from collections.abc import Mapping
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from lifestage import release as releases
+from lifestage import settings
+from lifestage.churn import model as churn_model
+from lifestage.decision import decide_block, finish
+from lifestage.errors import InputError
+from lifestage.fitting import Progress, fit_churn, fit_clv, silent
+from lifestage.history_file import HistoryFile
+from lifestage.intake import open_tables, write_history
+from lifestage.lifecycle import policy as policies
+from lifestage.lifecycle.columns import GIVEN
+from lifestage.localtime import midnight
+from lifestage.references import collect
+from lifestage.release import Release
+from lifestage.samples import reference_columns
+from lifestage.schemas import CANONICAL, PREVIOUS, SCORE
+from lifestage.settings import Shop
+
+Frames = Mapping[str, pd.DataFrame]
+
+
+def _shop(frames: Frames, folder: Path, options: Mapping[str, Any]) -> Shop:
+    """A configuration over the frames, written as Parquet into `folder`; columns carry the canonical names."""
+    sources = {}
+    for name, frame in frames.items():
+        path = folder / f"{name}.parquet"
+        frame.to_parquet(path, index=False)
+        known = CANONICAL[name].names
+        extra = name == "customers"
+        columns = {str(c): str(c) for c in frame.columns if extra or c in known}
+        sources[name] = {"path": str(path), "columns": columns}
+    for name in ("grain", "where"):
+        if name in options:
+            sources["transactions"][name] = options[name]
+    rest = {key: value for key, value in options.items() if key not in ("grain", "where")}
+    document = {"sources": sources, "output_dir": str(folder / "out"), **rest}
+    return settings.parse(document, "options")
+
+
+def _history(shop: Shop, folder: Path, as_of: int | None) -> HistoryFile:
+    intake = open_tables(shop, time.time_ns() // 1_000, as_of)
+    path = folder / "history.parquet"
+    write_history(intake, path, shop.scoring.block_customers, None)
+    return HistoryFile(path)
+
+
+def _given(transactions: pd.DataFrame, others: Mapping[str, pd.DataFrame | None]) -> dict[str, pd.DataFrame]:
+    return {"transactions": transactions, **{k: v for k, v in others.items() if v is not None}}
+
+
+def _instant(as_of: date | str | None, zone: str) -> int | None:
+    if as_of is None:
+        return None
+    if isinstance(as_of, str):
+        try:
+            as_of = date.fromisoformat(as_of)
+        except ValueError:
+            raise InputError(f"as_of: '{as_of}' is not a date; write it as YYYY-MM-DD") from None
+    return midnight(as_of, zone)
+
+
+def fit(
+    transactions: pd.DataFrame,
+    *,
+    into: str | Path,
+    customers: pd.DataFrame | None = None,
+    events: pd.DataFrame | None = None,
+    feedback: pd.DataFrame | None = None,
+    as_of: date | str | None = None,
+    shop: str = "shop",
+    timezone: str = "UTC",
+    currency: str = "USD",
+    progress: Progress = silent,
+    **options: Any,
+) -> Release:
+    """Train both models on frames with the canonical column names and write them as a release below `into`.
+
+    transactions: one row an order (customer_id, ordered_at, amount; order_id ...), or an order line with
+    grain="line". `options` are further keys of a shop's configuration, e.g. churn={"horizon_days": 60},
+    clv={"horizon_days": 180}, policy="my_policy.yaml". Raises InputError.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        frames = _given(transactions, {"customers": customers, "events": events, "feedback": feedback})
+        config = _shop(frames, folder, {"shop": shop, "timezone": timezone, "currency": currency, **options})
+        policy = policies.load(config.policy)
+        file = _history(config, folder, _instant(as_of, timezone))
+        clv, churn = fit_clv(config, file, progress), fit_churn(config, file, progress)
+        clv.shipped.save(folder / "clv", {"metrics": clv.evaluation.metrics})
+        churn_model.save(
+            folder / "churn",
+            evaluation=churn.evaluated,
+            shipped=churn.shipped,
+            meta={"metrics": churn.evaluation.metrics()},
+        )
+        moment = file.facts["as_of"]
+        reference = collect(reference_columns(file, moment, churn.shipped, clv.shipped))
+        name = f"{shop}-{file.facts['fingerprint'][:8]}-{time.time_ns():x}"
+        metrics = {f"{shop}-churn": churn.evaluation.metrics(), f"{shop}-clv": clv.evaluation.metrics}
+        releases.write(
+            Path(into),
+            name,
+            churn=folder / "churn",
+            clv=folder / "clv",
+            policy=policy,
+            reference=reference,
+            meta={
+                "shop": shop,
+                "timezone": timezone,
+                "currency": currency,
+                "as_of": moment,
+                "metrics": metrics,
+            },
+        )
+    releases.point_to(Path(into), name)
+    return releases.load(Path(into) / name)
+
+
+def score(
+    release: Release,
+    transactions: pd.DataFrame,
+    *,
+    customers: pd.DataFrame | None = None,
+    events: pd.DataFrame | None = None,
+    feedback: pd.DataFrame | None = None,
+    previous: pd.DataFrame | None = None,
+    as_of: date | str | None = None,
+    **options: Any,
+) -> pd.DataFrame:
+    """One row per customer known before as_of (by default the midnight after the last purchase): schemas.SCORE.
+
+    `previous` (customer_id, stage, stage_since) holds the stages of an earlier date; absent = first sight.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        zone = release.timezone
+        frames = _given(transactions, {"customers": customers, "events": events, "feedback": feedback})
+        given = {"shop": "shop", "timezone": zone, "currency": release.currency, **options}
+        file = _history(_shop(frames, folder, given), folder, _instant(as_of, zone))
+        before = _previous(previous)
+        tables = [decide_block(history, file.facts["as_of"], release, before) for history in file]
+    return pa.concat_tables(tables).to_pandas()
+
+
+def _previous(frame: pd.DataFrame | None) -> pa.Table | None:
+    if frame is None:
+        return None
+    missing = [name for name in PREVIOUS.names if name not in frame.columns]
+    if missing:
+        raise InputError(f"previous: column '{missing[0]}' is missing; it needs {', '.join(PREVIOUS.names)}")
+    return pa.Table.from_pandas(frame[PREVIOUS.names], schema=PREVIOUS, preserve_index=False)
+
+
+def stage(
+    release: Release, columns: pd.DataFrame, as_of: date | str, previous: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Stage given scores or features under the release's policy: one row per row of `columns`, schemas.SCORE.
+
+    columns: customer_id and any of the published columns (lifestage.lifecycle.columns.GIVEN); absent ones read
+    as missing. Columns that no policy may read are refused, but those of a score row are passed over.
+    """
+    if "customer_id" not in columns.columns:
+        raise InputError("columns: 'customer_id' is missing; give one row per customer with its id")
+    unknown = [c for c in columns.columns if c not in GIVEN and c not in SCORE.names]
+    if unknown:
+        close = get_close_matches(str(unknown[0]), list(GIVEN), n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else "; see lifestage.lifecycle.columns.GIVEN"
+        raise InputError(f"columns: unknown column '{unknown[0]}'{hint}")
+    arrays = {"customer_id": pa.array(columns["customer_id"].astype(str), pa.string())}
+    for name in columns.columns:
+        if name in GIVEN:
+            arrays[name] = pa.array(columns[name], GIVEN[name].type, from_pandas=True)
+    instant = _instant(as_of, release.timezone)
+    if instant is None:
+        raise InputError("as_of: give the date that the scores are for, as YYYY-MM-DD")
+    return finish(arrays, instant, release, _previous(previous)).to_pandas()

@@ -1,0 +1,1 @@
+"""Churn: a calibrated LightGBM classifier, trained and graded out of time."""

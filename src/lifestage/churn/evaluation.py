@@ -1,0 +1,161 @@
+"""The honest grade of a churn forecast: the same figures for the model and for the rules of thumb beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+
+from lifestage.churn.calibration import platt
+from lifestage.churn.dataset import Bools, Floats
+from lifestage.churn.intervals import REPETITIONS, Difference, paired_differences
+from lifestage.churn.metrics import calibration_error, perfect_calibration_error, top_decile_lift
+from lifestage.errors import InputError
+
+MODEL = "model"
+RULES = {"days_since_last_order": 1.0, "bg_nbd_expected_orders": -1.0}
+"""Plain rule -> sign: +1 where a higher value means likelier to churn, -1 where a lower one does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One row per method (the model first, then the rules) on one test sample."""
+
+    scores: Mapping[str, Floats]
+    """Method -> what it ranks by, higher = likelier to churn."""
+    probabilities: Mapping[str, Floats]
+    """Method -> probability of churn; a rule's by a logistic curve fitted on validation."""
+    churned: Bools
+    figures: Mapping[str, Mapping[str, float]]
+    """Method -> figure -> value."""
+    differences: Mapping[str, Mapping[str, Difference]]
+    """Rule -> `roc_auc` and `average_precision` (of the rarer class) -> the model's lead over it."""
+    rarer: str
+    """`churned` or `stayed`, whichever was rarer before the test."""
+
+    @property
+    def base_rate(self) -> float:
+        """Share of test customers who churned."""
+        return float(np.mean(self.churned))
+
+    def table(self) -> pd.DataFrame:
+        """One row per method; the model's lead in ROC-AUC and its 95 % interval stand in the rule's row."""
+        frame = pd.DataFrame.from_dict({m: dict(f) for m, f in self.figures.items()}, orient="index")
+        for column in ("value", "low", "high"):
+            label = "model_lead" if column == "value" else f"model_lead_{column}"
+            frame[label] = [
+                getattr(self.differences[m]["roc_auc"], column) if m in self.differences else np.nan
+                for m in frame.index
+            ]
+        frame.index.name = "method"
+        return frame
+
+    def metrics(self) -> dict[str, float]:
+        """Flat figures: `roc_auc` is the model's, `days_since_last_order/roc_auc` a rule's,
+        `lead_over/days_since_last_order/roc_auc` (`..._low`, `..._high`) the difference."""
+        flat = {"n": float(len(self.churned)), "base_rate": self.base_rate}
+        for method, figures in self.figures.items():
+            prefix = "" if method == MODEL else f"{method}/"
+            flat |= {f"{prefix}{name}": value for name, value in figures.items()}
+        for rule, measures in self.differences.items():
+            for measure, lead in measures.items():
+                name = f"lead_over/{rule}/{measure}"
+                flat |= {name: lead.value, f"{name}_low": lead.low, f"{name}_high": lead.high}
+        return flat
+
+
+def evaluate(
+    model_probability: Floats,
+    rules: Mapping[str, Floats | None],
+    rules_validation: Mapping[str, Floats | None],
+    churned: Bools,
+    churned_validation: Bools,
+    *,
+    training_base_rate: float | None = None,
+    seed: int = 7,
+    repetitions: int = REPETITIONS,
+) -> Evaluation:
+    """Grade the model beside plain rules on the test sample, shape (n,).
+
+    `rules`: names of RULES -> the rule's value for each test customer (days; expected orders), None where it is
+    not to be had; `rules_validation`: the same for the validation customers. A rule ranks by its own value;
+    its probability is a logistic curve of log(1 + value) fitted on validation, out of time like the model's
+    calibration, so that log loss, Brier score and calibration error compare. Churned is the positive class of
+    `pr_auc` (average precision); `pr_auc_rarer` is that of the class rarer in training
+    (`training_base_rate` = share churned there; without it the validation sample decides).
+
+    Raises InputError for one class only, a probability outside [0, 1] or NaN, unknown rules, wrong lengths.
+    """
+    for part, outcome in (("test", churned), ("validation", churned_validation)):
+        if outcome.all() or not outcome.any():
+            only = "churned" if outcome.any() else "stayed"
+            raise InputError(
+                f"churn {part}: all {len(outcome)} customers {only}; both outcomes are needed to grade"
+            )
+    _check_probability(model_probability, len(churned))
+    base_rate = float(np.mean(churned_validation)) if training_base_rate is None else training_base_rate
+    rarer_is_churned = base_rate < 0.5
+    scores, probabilities = {MODEL: model_probability}, {MODEL: model_probability}
+    for rule, value in rules.items():
+        if value is None:
+            continue
+        earlier = rules_validation.get(rule)
+        if earlier is None:
+            raise InputError(f"rule '{rule}' has test values but none for validation; give both or neither")
+        _check_rule(rule, value, len(churned), "test")
+        _check_rule(rule, earlier, len(churned_validation), "validation")
+        scores[rule] = RULES[rule] * value
+        curve = platt(RULES[rule] * np.log1p(earlier), churned_validation)
+        probabilities[rule] = curve(RULES[rule] * np.log1p(value))
+    plain = {rule: score for rule, score in scores.items() if rule != MODEL}
+    return Evaluation(
+        scores=scores,
+        probabilities=probabilities,
+        churned=churned,
+        figures={m: _figures(scores[m], probabilities[m], churned, rarer_is_churned) for m in scores},
+        differences=paired_differences(
+            model_probability,
+            plain,
+            churned,
+            rarer_is_churned=rarer_is_churned,
+            seed=seed,
+            repetitions=repetitions,
+        ),
+        rarer="churned" if rarer_is_churned else "stayed",
+    )
+
+
+def _figures(score: Floats, probability: Floats, churned: Bools, rarer_is_churned: bool) -> dict[str, float]:
+    average_precision = float(average_precision_score(churned, score))
+    rarer = average_precision if rarer_is_churned else float(average_precision_score(~churned, -score))
+    return {
+        "roc_auc": float(roc_auc_score(churned, score)),
+        "pr_auc": average_precision,
+        "pr_auc_rarer": rarer,
+        "log_loss": float(log_loss(churned, probability)),
+        "brier": float(brier_score_loss(churned, probability)),
+        "ece": calibration_error(probability, churned),
+        "ece_if_perfect": perfect_calibration_error(probability),
+        "lift_top_decile": top_decile_lift(score, churned),
+    }
+
+
+def _check_probability(probability: Floats, n: int) -> None:
+    if len(probability) != n:
+        raise InputError(f"{len(probability)} churn probabilities for {n} test customers; give one each")
+    good = (probability >= 0) & (probability <= 1)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise InputError(f"churn probability of test row {row} is {probability[row]}, expected 0 to 1")
+
+
+def _check_rule(rule: str, value: Floats, n: int, part: str) -> None:
+    if rule not in RULES:
+        raise InputError(f"unknown rule '{rule}'; known are: {', '.join(RULES)}")
+    if len(value) != n:
+        raise InputError(f"rule '{rule}' has {len(value)} {part} values for {n} customers; give one each")
+    good = np.isfinite(value) & (value >= 0)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise InputError(f"rule '{rule}' is {value[row]} in {part} row {row}, expected a finite number >= 0")

@@ -1,0 +1,62 @@
+"""Customers with the same history are one row with a count: the order models see nothing else."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lifestage.clv.summary import check_recency_frequency
+from lifestage.errors import InputError
+from lifestage.ragged import Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Compressed:
+    """One row per distinct (frequency, recency, T), ordered so; count: customers who share it (float)."""
+
+    frequency: Floats
+    recency: Floats
+    T: Floats
+    count: Floats
+
+    def __len__(self) -> int:
+        return len(self.frequency)
+
+    @property
+    def customers(self) -> float:
+        return float(self.count.sum())
+
+
+def distinct(*columns: Floats) -> tuple[Ints, Ints]:
+    """Of rows given as columns of one length: an index of each distinct row, and each row's number in it.
+
+    `columns[k][index][number]` gives `columns[k]` back; rows are ordered by the first column, then the next.
+    """
+    order = np.lexsort(columns[::-1]).astype(np.int64)
+    changed = np.zeros(len(order), np.bool_)
+    changed[:1] = True
+    for column in columns:
+        by_order = column[order]
+        changed[1:] |= by_order[1:] != by_order[:-1]
+    number = np.empty(len(order), np.int64)
+    number[order] = np.cumsum(changed) - 1
+    return order[changed], number
+
+
+def compress(frequency: Floats, recency: Floats, T: Floats, weights: Floats | None = None) -> Compressed:
+    """One row per distinct history; weights: customers each row stands for (1 each where None).
+
+    Raises InputError where there is no customer, a value no history can have, or a weight below 0.
+    """
+    check_recency_frequency(frequency, recency, T)
+    if weights is not None:
+        if weights.shape != frequency.shape or not bool(np.all((weights >= 0) & np.isfinite(weights))):
+            raise InputError("weights must be one finite number >= 0 a row: the customers it stands for")
+        kept = weights > 0
+        frequency, recency, T, weights = frequency[kept], recency[kept], T[kept], weights[kept]
+    if not len(frequency):
+        raise InputError(
+            "no customer has a purchase before the cutoff, expected at least one; choose a later cutoff"
+        )
+    index, number = distinct(frequency, recency, T)
+    count = np.bincount(number, weights=weights, minlength=len(index)).astype(np.float64)
+    return Compressed(frequency[index], recency[index], T[index], count)

@@ -1,0 +1,160 @@
+"""lifetimes' fitters with our fitting: its predictions, plots and summaries work on them (extra `train`)."""
+
+from typing import Any
+
+import lifetimes
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from lifetimes.generate_data import beta_geometric_nbd_model
+
+from lifestage.clv import bg_nbd, bg_nbd_fit, gamma_gamma
+from lifestage.clv.bg_nbd import BetaGeoParams
+from lifestage.clv.compress import compress
+from lifestage.clv.model import ClvModel
+from lifestage.errors import InputError
+from lifestage.ragged import Floats
+
+
+def _floats(values: npt.ArrayLike) -> Floats:
+    return np.ascontiguousarray(values, np.float64)
+
+
+def _refuse_penalty(penalizer_coef: float) -> None:
+    if penalizer_coef:
+        raise InputError(
+            f"penalizer_coef is {penalizer_coef}, expected 0: where the data leave parameters open our "
+            "fitting uses stated weak priors by itself; for a penalised fit use lifetimes' own fitter"
+        )
+
+
+def _describe(fitter: Any, names: tuple[str, ...], params: Any, covariance: Floats | None) -> None:
+    """The attributes that lifetimes' base class reads: parameters and their uncertainty."""
+    fitter.params_ = pd.Series(np.array(params), index=list(names))
+    spread = np.full((len(names), len(names)), np.nan) if covariance is None else covariance
+    fitter.variance_matrix_ = pd.DataFrame(
+        np.outer(np.array(params), np.array(params)) * spread, index=list(names), columns=list(names)
+    )
+    fitter.standard_errors_ = fitter._compute_standard_errors()
+    fitter.confidence_intervals_ = fitter._compute_confidence_intervals()
+
+
+class BetaGeoFitter(lifetimes.BetaGeoFitter):  # type: ignore[misc]
+    """A lifetimes.BetaGeoFitter whose `fit` is ours; `diagnostics_` says how it went."""
+
+    def fit(  # noqa: PLR0917  lifetimes' own signature
+        self,
+        frequency: npt.ArrayLike,
+        recency: npt.ArrayLike,
+        T: npt.ArrayLike,
+        weights: npt.ArrayLike | None = None,
+        initial_params: npt.ArrayLike | None = None,
+        verbose: bool = False,
+        tol: float = 1e-7,  # noqa: ARG002
+        index: Any = None,
+        **kwargs: Any,  # noqa: ARG002
+    ) -> "BetaGeoFitter":
+        """Fit one row per customer (or per history, with `weights` customers each); returns itself.
+
+        initial_params: a further start, log-parameters with times in units of the largest T, as in lifetimes.
+        tol and kwargs steer lifetimes' optimiser, which is not used; they are accepted so that callers need
+        no change. Raises InputError (a ValueError) for impossible input and for a penalizer.
+        """
+        _refuse_penalty(self.penalizer_coef)
+        x, t_x, age = _floats(frequency), _floats(recency), _floats(T)
+        w = np.ones_like(x) if weights is None else _floats(weights)
+        customers = compress(x, t_x, age, w)
+        fitted = bg_nbd_fit.fit(customers, None if initial_params is None else _floats(initial_params))
+        self.diagnostics_ = fitted.diagnostics
+        if verbose:
+            print(fitted.diagnostics)
+        self._scale = 1.0 / float(age.max())
+        self._hessian_ = fitted.hessian / customers.customers
+        units = float(np.sum(w * x)) * np.log(self._scale)
+        self._negative_log_likelihood_ = -(fitted.log_likelihood - units) / customers.customers
+        self.data = pd.DataFrame(
+            {"frequency": x.astype(np.int64), "recency": t_x, "T": age, "weights": w}, index=index
+        )
+        self._take(fitted.params, fitted.covariance)
+        return self
+
+    def _take(self, params: BetaGeoParams, covariance: Floats | None) -> None:
+        _describe(self, BetaGeoParams._fields, params, covariance)
+        self.predict = self.conditional_expected_number_of_purchases_up_to_time
+        self.generate_new_data = lambda size=1: beta_geometric_nbd_model(self.data["T"], *params, size=size)
+
+    def conditional_expected_number_of_purchases_up_to_time(
+        self, t: npt.ArrayLike, frequency: npt.ArrayLike, recency: npt.ArrayLike, T: npt.ArrayLike
+    ) -> Any:
+        """Expected purchases in (T, T + t] given the history, as in lifetimes, for any frequency and any a.
+
+        Arrays broadcast; a pandas Series gives a Series with its index; numbers give a number.
+        """
+        params = BetaGeoParams(*self._unload_params(*BetaGeoParams._fields))
+        arrays = np.broadcast_arrays(*(np.asarray(c, np.float64) for c in (t, frequency, recency, T)))
+        ahead, x, t_x, age = (np.ascontiguousarray(c).ravel() for c in arrays)
+        orders = bg_nbd.expected_purchases(params, ahead, x, t_x, age).reshape(arrays[0].shape)
+        if isinstance(frequency, pd.Series):
+            return pd.Series(orders, index=frequency.index)
+        return orders if orders.ndim else float(orders)
+
+    @classmethod
+    def from_model(cls, model: ClvModel) -> "BetaGeoFitter":
+        """The order model of a saved ClvModel, in days; without `data`, which a model does not keep."""
+        fitter = cls()
+        fitter.diagnostics_ = dict(model.diagnostics["bg_nbd"])
+        fitter._take(model.bg_nbd, None)
+        fitter.standard_errors_ = pd.Series(dict(model.standard_errors["bg_nbd"]), dtype=float)
+        fitter.confidence_intervals_ = fitter._compute_confidence_intervals()
+        return fitter
+
+
+class GammaGammaFitter(lifetimes.GammaGammaFitter):  # type: ignore[misc]
+    """A lifetimes.GammaGammaFitter whose `fit` is ours; `diagnostics_` says how it went."""
+
+    def fit(  # noqa: PLR0917  lifetimes' own signature
+        self,
+        frequency: npt.ArrayLike,
+        monetary_value: npt.ArrayLike,
+        weights: npt.ArrayLike | None = None,
+        initial_params: npt.ArrayLike | None = None,
+        verbose: bool = False,
+        tol: float = 1e-7,  # noqa: ARG002
+        index: Any = None,
+        q_constraint: bool = False,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> "GammaGammaFitter":
+        """Fit one row per customer with frequency > 0 and monetary_value > 0; returns itself.
+
+        initial_params: a further start, log-parameters with amounts in units of their mean. q_constraint is
+        always kept: a population mean that would be infinite is held at the observed one. Raises InputError.
+        """
+        _refuse_penalty(self.penalizer_coef)
+        x, m = _floats(frequency), _floats(monetary_value)
+        if x.shape != m.shape or not bool(np.all((x > 0) & (m > 0) & np.isfinite(m))):
+            raise InputError(
+                "frequency and monetary_value must be above 0 in every row; leave one-time buyers out"
+            )
+        w = np.ones_like(x) if weights is None else _floats(weights)
+        fitted = gamma_gamma.fit(x, m, w, None if initial_params is None else _floats(initial_params))
+        self.diagnostics_ = fitted.diagnostics
+        if verbose:
+            print(fitted.diagnostics)
+        self._hessian_ = fitted.hessian / float(w.sum())
+        own = fitted.log_likelihood + float(
+            np.sum(w * np.log(x))
+        )  # lifetimes: density of the mean less log x
+        self._negative_log_likelihood_ = -own / float(w.sum())
+        self.data = pd.DataFrame({"monetary_value": m, "frequency": x, "weights": w}, index=index)
+        _describe(self, gamma_gamma.NAMES, fitted.params, fitted.covariance)
+        return self
+
+    @classmethod
+    def from_model(cls, model: ClvModel) -> "GammaGammaFitter":
+        """The spend model of a saved ClvModel; without `data`, which a model does not keep."""
+        fitter = cls()
+        fitter.diagnostics_ = dict(model.diagnostics["gamma_gamma"])
+        _describe(fitter, gamma_gamma.NAMES, model.gamma_gamma, None)
+        fitter.standard_errors_ = pd.Series(dict(model.standard_errors["gamma_gamma"]), dtype=float)
+        fitter.confidence_intervals_ = fitter._compute_confidence_intervals()
+        return fitter

@@ -1,0 +1,56 @@
+"""Discounted value: the integral of the order rate over the horizon, by Gauss-Legendre nodes."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+from scipy.special import expm1, log1p
+
+from lifestage.ragged import Floats
+
+DAYS_A_YEAR = 365.25
+NODES = 16
+
+
+@lru_cache(maxsize=4)
+def _nodes(count: int) -> tuple[Floats, Floats]:
+    """Nodes and weights on [0, 1]."""
+    node, weight = np.polynomial.legendre.leggauss(count)
+    return (node + 1.0) / 2.0, weight / 2.0
+
+
+def future_orders(
+    rate: Callable[[Floats], Floats],
+    time_scale: Floats,
+    horizon_days: float | Floats,
+    yearly_discount_rate: float,
+) -> tuple[Floats, Floats]:
+    """One per customer: orders expected in (0, horizon], plain and discounted.
+
+    rate: times float64[k, n] -> expected orders a day at each, [k, n]. time_scale: float64[n], the time over
+    which a customer's rate changes (alpha + T). Discounted is the integral of rate(t) (1 + yearly rate)^(-t /
+    365.25) dt. With t = scale (e^u - 1) the rates of the BTYD family are analytic within 2 pi of the path, so
+    that 16 nodes give at least ten digits for horizons of up to 10,000 time scales.
+    """
+    node, weight = _nodes(NODES)
+    span = log1p(horizon_days / time_scale)
+    u = np.multiply.outer(node, span)
+    t = time_scale * expm1(u)
+    at = rate(t) * (time_scale + t)  # dt = (scale + t) du
+    discounted_at = at * np.exp(-float(np.log1p(yearly_discount_rate)) / DAYS_A_YEAR * t)
+    # row by row and not by a matrix product, whose bits depend on the number of customers
+    orders, discounted = np.zeros_like(span), np.zeros_like(span)
+    for k in range(NODES):
+        orders += weight[k] * at[k]
+        discounted += weight[k] * discounted_at[k]
+    return orders * span, discounted * span
+
+
+def discounted_value(
+    p_alive: Floats, discounted_orders: Floats, order_value: Floats, margin: float
+) -> Floats:
+    """One per customer, currency: margin x expected order value x discounted future orders.
+
+    discounted_orders: given alive, from `future_orders`. Order value and number are taken as independent.
+    """
+    return p_alive * discounted_orders * order_value * margin

@@ -1,0 +1,111 @@
+"""Scores + policy + previous stages -> the full score row of a block of whole customers.
+
+`decide_block` is the one function behind batch, service and Spark: the same block gives the same bits, and a
+customer's row does not depend on who else is in the block.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from lifestage import features as feature_families
+from lifestage.history import History
+from lifestage.lifecycle.columns import GIVEN
+from lifestage.lifecycle.staging import assign
+from lifestage.ragged import Floats
+from lifestage.release import Release
+from lifestage.schemas import PREVIOUS, SCORE
+from lifestage.scoring import model_columns
+
+RFM = {
+    "recency_percentile": "days_since_last_order",
+    "frequency_percentile": "order_count",
+    "monetary_percentile": "spend_total",
+}
+
+
+def _array(values: Floats, type_: pa.DataType) -> pa.Array:
+    """Arrow column of `values` with NaN as null."""
+    missing = np.isnan(values)
+    if pa.types.is_timestamp(type_):
+        whole = np.where(missing, 0, values).astype(np.int64)
+        return pa.array(whole, pa.int64(), mask=missing).cast(type_)
+    return pa.array(values, type_, mask=missing)
+
+
+def condition_columns(
+    history: History, as_of: int, release: Release, *, threads: int = 0
+) -> dict[str, pa.Array]:
+    """Every column of a block that conditions may read, before staging: null where a float is NaN."""
+    view = history.before(as_of)
+    features = feature_families.compute(view)
+    eligible, scores = model_columns(view, features, release.churn, release.clv, threads=threads)
+    scores["churn_percentile"] = release.references.percentile(
+        "churn_probability", scores["churn_probability"]
+    )
+    scores["clv_percentile"] = release.references.percentile("clv", scores["clv"])
+    bought = features["order_count"] > 0
+    rfm = {
+        name: release.references.percentile(column, np.where(bought, features[column], np.nan))
+        for name, column in RFM.items()
+    }
+    floats = {**features, **scores, **rfm}
+    columns: dict[str, pa.Array] = {"customer_id": history.customer_id, "eligible": pa.array(eligible)}
+    for name, values in floats.items():
+        type_ = SCORE.field(name).type if name in SCORE.names else pa.float64()
+        columns[name] = _array(values, type_)
+    columns["acquisition_channel"] = history.profile["acquisition_channel"]
+    return columns
+
+
+def decide_block(
+    history: History,
+    as_of: int,
+    release: Release,
+    previous: pa.Table | None = None,
+    *,
+    threads: int = 0,
+) -> pa.Table:
+    """One row per customer of the block, schemas.SCORE.
+
+    `previous` holds rows of schemas.PREVIOUS for any of the customers (absent = first sight). `threads` for
+    LightGBM, 0 = all cores; no figure depends on it.
+    """
+    columns = condition_columns(history, as_of, release, threads=threads)
+    return finish(columns, as_of, release, previous)
+
+
+def finish(
+    columns: Mapping[str, pa.Array], as_of: int, release: Release, previous: pa.Table | None
+) -> pa.Table:
+    """Stage published columns (those not given read null) and lay the rows out as schemas.SCORE."""
+    ids = columns["customer_id"]
+    missing = {name: pa.nulls(len(ids), p.type) for name, p in GIVEN.items() if name not in columns}
+    columns = {**columns, **missing}
+    staged = assign(release.policy, pa.table(dict(columns)), as_of, align(previous, ids))
+    n = len(ids)
+    constant = {
+        "as_of": pa.array([as_of], pa.int64()).cast(SCORE.field("as_of").type)[0],
+        "release": pa.scalar(release.name),
+    }
+    out = []
+    for field in SCORE:
+        if field.name in constant:
+            out.append(pa.array([constant[field.name].as_py()] * n, field.type))
+        elif field.name in staged.schema.names:
+            out.append(staged.column(field.name).combine_chunks().cast(field.type))
+        elif field.name in columns:
+            out.append(columns[field.name].cast(field.type))
+        else:
+            out.append(pa.nulls(n, field.type))
+    return pa.table(out, schema=SCORE)
+
+
+def align(previous: pa.Table | None, ids: pa.Array) -> pa.Table | None:
+    """The rows of `previous` in the order of `ids`, nulls for customers it does not hold."""
+    if previous is None or len(previous) == 0:
+        return None
+    at = pa.compute.index_in(ids, value_set=previous.column("customer_id").combine_chunks())
+    taken = previous.take(at)
+    return pa.table([ids, taken.column("stage"), taken.column("stage_since")], schema=PREVIOUS)

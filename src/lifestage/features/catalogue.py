@@ -1,0 +1,125 @@
+"""The catalogue: every feature with its family, unit, window and meaning, and the one function that computes them."""
+
+from dataclasses import dataclass
+
+from lifestage.features import purchases
+from lifestage.history import Before
+from lifestage.ragged import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One feature. `window_days` is None where it reads the whole history before the cutoff."""
+
+    name: str
+    family: str
+    unit: str
+    meaning: str
+    meaning_zh: str
+    window_days: int | None = None
+
+
+def _purchases() -> list[Feature]:
+    rows = [
+        *(
+            (f"orders_{w}d", "orders", f"orders in the last {w} days", f"最近{w}天订单数", w)
+            for w in purchases.WINDOWS
+        ),
+        *(
+            (f"spend_{w}d", "currency", f"net spend in the last {w} days", f"最近{w}天净消费额", w)
+            for w in purchases.WINDOWS
+        ),
+        *(
+            (
+                f"orders_change_{w}d",
+                "orders",
+                f"orders in the last {w} days less those of the {w} before",
+                f"最近{w}天订单数较前{w}天的变化",
+                2 * w,
+            )
+            for w in purchases.CHANGES
+        ),
+        *(
+            (
+                f"spend_change_{w}d",
+                "currency",
+                f"net spend in the last {w} days less that of the {w} before",
+                f"最近{w}天消费额较前{w}天的变化",
+                2 * w,
+            )
+            for w in purchases.CHANGES
+        ),
+        (
+            "orders_same_season",
+            "orders",
+            "orders in the 90 days that began a year before the cutoff",
+            "去年同季90天订单数",
+            365,
+        ),
+        ("order_count", "orders", "orders so far, fully refunded ones left out", "累计订单数", None),
+        ("spend_total", "currency", "net spend so far", "累计净消费额", None),
+        ("mean_order_value", "currency", "mean net value of an order", "平均订单金额", None),
+        ("last_order_value", "currency", "net value of the last order", "最近一单金额", None),
+        ("max_order_value", "currency", "net value of the largest order", "最大订单金额", None),
+        ("first_order_value", "currency", "net value of the first order", "首单金额", None),
+        ("days_since_last_order", "days", "time since the last order", "距最近一单天数", None),
+        ("days_since_first_order", "days", "time since the first order", "距首单天数", None),
+        (
+            "days_since_first_contact",
+            "days",
+            "time since sign-up, first event or first order, the earliest",
+            "距首次接触天数",
+            None,
+        ),
+        ("purchase_days", "days", "distinct local days with an order", "有订单的天数", None),
+        ("mean_gap_days", "days", "mean gap between purchase days; missing with one", "平均购买间隔", None),
+        (
+            "std_gap_days",
+            "days",
+            "standard deviation of the gaps; missing with one gap",
+            "购买间隔标准差",
+            None,
+        ),
+        ("min_gap_days", "days", "shortest gap between purchase days", "最短购买间隔", None),
+        ("max_gap_days", "days", "longest gap between purchase days", "最长购买间隔", None),
+        ("last_gap_days", "days", "gap before the last purchase day", "最近一次购买间隔", None),
+        (
+            "recency_over_mean_gap",
+            "ratio",
+            "time since the last order over the mean gap",
+            "距最近一单天数与平均间隔之比",
+            None,
+        ),
+        (
+            "recency_over_max_gap",
+            "ratio",
+            "time since the last order over the longest gap",
+            "距最近一单天数与最长间隔之比",
+            None,
+        ),
+        ("refund_count", "refunds", "refunds so far", "累计退款次数", None),
+        ("refund_count_90d", "refunds", "refunds in the last 90 days", "最近90天退款次数", 90),
+        ("refund_total", "currency", "amount refunded so far", "累计退款金额", None),
+        ("refund_share", "ratio", "amount refunded over amount refunded and kept", "退款金额占比", None),
+        ("days_since_last_refund", "days", "time since the last refund", "距最近退款天数", None),
+        ("weekend_share", "ratio", "share of orders on Saturday or Sunday, local time", "周末订单占比", None),
+        ("mean_order_hour", "hours", "mean local hour of the day of the orders", "平均下单时刻", None),
+    ]
+    return [Feature(n, "purchases", unit, en, zh, w) for n, unit, en, zh, w in rows]
+
+
+CATALOGUE: dict[str, Feature] = {f.name: f for f in _purchases()}
+
+
+def names() -> list[str]:
+    """Feature names in the order in which models get them."""
+    return list(CATALOGUE)
+
+
+def compute(view: Before) -> dict[str, Floats]:
+    """All features of a view, name -> float64[n] with NaN for missing, in the catalogue's order.
+
+    Counts and sums are 0 and ages and ratios NaN for a customer without a purchase.
+    """
+    values = purchases.compute(view)
+    return {name: values[name] for name in CATALOGUE}

@@ -1,0 +1,138 @@
+"""Both models of a shop from its history file: evaluation fit, holdout figures, shipped fit. No tracking here."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from lifestage.churn import evaluation as churn_evaluation
+from lifestage.churn import training
+from lifestage.churn.dataset import concatenate
+from lifestage.churn.model import ChurnModel
+from lifestage.clv import evaluation as clv_evaluation
+from lifestage.clv.model import ClvModel
+from lifestage.folds import Folds, make_folds
+from lifestage.history_file import HistoryFile
+from lifestage.ragged import Floats
+from lifestage.samples import after_days, buyers, churn_samples
+from lifestage.settings import Shop
+
+Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
+"""Opens a progress display: (label, total or None) -> context of a function that takes what was done."""
+
+
+def silent(label: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:  # noqa: ARG001
+    """No progress display."""
+    return nullcontext(lambda n: None)  # noqa: ARG005
+
+
+def folds_of(shop: Shop, file: HistoryFile) -> Folds:
+    """The cutoffs of a shop's history. Raises InputError where the history is too short."""
+    rule = shop.churn
+    return make_folds(
+        file.facts["first_purchase"],
+        file.facts["observed_until"],
+        zone=file.zone,
+        horizon_days=rule.horizon_days,
+        train_cutoffs=rule.train_cutoffs,
+        step_days=rule.step_days,
+        min_history_days=rule.min_history_days,
+    )
+
+
+@dataclass(frozen=True)
+class FittedClv:
+    """The shipped fit on everything before as_of, and the holdout figures of a fit at `holdout_from`."""
+
+    shipped: ClvModel
+    evaluation: clv_evaluation.Holdout
+    holdout_from: int
+
+
+def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> FittedClv:
+    """Fit BG/NBD + Gamma-Gamma; the holdout runs from the churn test cutoff to the end of observation."""
+    facts = file.facts
+    holdout_from = folds_of(shop, file).test
+    active = shop.churn.active_within_days
+    with progress("CLV: summaries", 2 * file.customers) as step:
+        end = after_days(holdout_from, shop.churn.horizon_days, file.zone)
+        held_out = buyers(file, holdout_from, end, active_within_days=active, progress=step)
+        everyone = buyers(file, facts["as_of"], facts["as_of"], active_within_days=active, progress=step)
+    terms = {"yearly_discount_rate": shop.clv.yearly_discount_rate, "margin": shop.clv.margin}
+    with progress("CLV: fitting", 2) as step:
+        evaluated = ClvModel.fit(held_out.summary, horizon_days=shop.churn.horizon_days, **terms)
+        step(1)
+        shipped = ClvModel.fit(everyone.summary, horizon_days=shop.clv.horizon_days, **terms)
+        step(1)
+    foreseen = evaluated.predict(held_out.summary)
+    result = clv_evaluation.evaluate(
+        held_out.summary,
+        predicted_orders=foreseen["expected_orders"],
+        predicted_spend=foreseen["expected_orders"] * foreseen["expected_order_value"],
+        actual_orders=held_out.outcome.purchase_days,
+        actual_spend=held_out.outcome.spend,
+        horizon_days=shop.churn.horizon_days,
+    )
+    return FittedClv(shipped, result, holdout_from)
+
+
+@dataclass(frozen=True)
+class FittedChurn:
+    """The fit that was graded, the one that ships, the grade, and the rows behind them."""
+
+    evaluated: ChurnModel
+    shipped: ChurnModel
+    trees: int
+    evaluation: churn_evaluation.Evaluation
+    folds: Folds
+    rows: dict[str, int]
+
+
+def fit_churn(shop: Shop, file: HistoryFile, progress: Progress = silent) -> FittedChurn:
+    """Fit on several cutoffs, stop and calibrate on a later one, grade on the newest complete one, refit."""
+    rule = shop.churn
+    folds = folds_of(shop, file)
+    cutoffs = sorted({*folds.train, folds.validation, folds.test, *folds.ship_train})
+    with progress(f"churn: features at {len(cutoffs)} cutoffs", file.customers) as step:
+        samples = churn_samples(
+            file,
+            cutoffs,
+            horizon_days=rule.horizon_days,
+            active_within_days=rule.active_within_days,
+            progress=step,
+        )
+    fitting = concatenate([samples[cutoff] for cutoff in folds.train])
+    validation, test = samples[folds.validation], samples[folds.test]
+    with progress("churn: boosting", None) as step:
+        evaluated = training.fit(
+            fitting,
+            validation,
+            seed=rule.seed,
+            progress=lambda done, total: step(1),  # noqa: ARG005
+        )
+        shipped = training.refit(
+            evaluated, concatenate([samples[cutoff] for cutoff in folds.ship_train]), seed=rule.seed
+        )
+    answers_for = {"horizon_days": rule.horizon_days, "active_within_days": rule.active_within_days}
+    model = evaluated.model(**answers_for)
+    with progress("churn: grading", None):
+        rules, rules_validation = (
+            {
+                "days_since_last_order": samples[cutoff].features["days_since_last_order"],
+                "bg_nbd_expected_orders": _expected_orders(shop, file, cutoff),
+            }
+            for cutoff in (folds.test, folds.validation)
+        )
+        result = churn_evaluation.evaluate(
+            model.predict(test.features), rules, rules_validation, test.churned, validation.churned
+        )
+    rows = {"train": len(fitting), "validation": len(validation), "test": len(test)}
+    return FittedChurn(model, shipped.model(**answers_for), evaluated.trees, result, folds, rows)
+
+
+def _expected_orders(shop: Shop, file: HistoryFile, cutoff: int) -> Floats:
+    """The BG/NBD rule: fitted on rows before the cutoff only, for the customers of that cutoff's sample."""
+    rule = shop.churn
+    end = after_days(cutoff, rule.horizon_days, file.zone)
+    known = buyers(file, cutoff, end, active_within_days=rule.active_within_days)
+    model = ClvModel.fit(known.summary, horizon_days=rule.horizon_days, yearly_discount_rate=0.0, margin=1.0)
+    return model.predict(known.summary.take(known.eligible))["expected_orders"]

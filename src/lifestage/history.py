@@ -1,0 +1,222 @@
+"""The history block: whole customers, one row each, and the two views that everything else gets.
+
+`before(cutoff)` is all that features and CLV summaries see, `window(cutoff, horizon)` all that labels see:
+a row at or after the cutoff cannot reach a feature because the view does not hold it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from lifestage.localtime import local_days, to_local
+from lifestage.ragged import Bools, Floats, Ints, Ragged, from_list_array, keep_rows
+from lifestage.refunds import Links, link_refunds, net_amounts
+from lifestage.schemas import HISTORY, RAGGED
+
+
+class Calendar:
+    """The shop's calendar of a block's rows, worked out once for all cutoffs."""
+
+    def __init__(self, t: Ints, zone: str) -> None:
+        self.t = t
+        self.zone = zone
+
+    @cached_property
+    def local(self) -> Ints:
+        """Local wall-clock microseconds of each row."""
+        return to_local(self.t, self.zone)
+
+    @cached_property
+    def day(self) -> Ints:
+        """Number of the local day of each row."""
+        return local_days(self.t, self.zone)
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """Purchase occasions of n customers as known at one instant, each customer's in order of time.
+
+    Customer i owns rows [starts[i], ends[i]) of `t` (instants), `amount` (currency, net of the refunds known
+    then, >= 0) and of the local calendar below. Fully refunded orders are no occasions and are left out, as is
+    every row outside the view: each row belongs to a customer.
+    """
+
+    starts: Ints
+    ends: Ints
+    t: Ints
+    amount: Floats
+    calendar: Calendar
+    """Of the block's purchases, of which `kept` are these (None: all)."""
+    kept: Bools | None = None
+
+    @property
+    def counts(self) -> Ints:
+        return self.ends - self.starts
+
+    @property
+    def zone(self) -> str:
+        return self.calendar.zone
+
+    @cached_property
+    def local(self) -> Ints:
+        """Local wall-clock microseconds of each row."""
+        return self.calendar.local if self.kept is None else self.calendar.local[self.kept]
+
+    @cached_property
+    def day(self) -> Ints:
+        """Number of the local day of each row."""
+        return self.calendar.day if self.kept is None else self.calendar.day[self.kept]
+
+
+class Before:
+    """What is known of each customer before `cutoff`: rows with t < cutoff, refunds as of then."""
+
+    def __init__(self, history: "History", cutoff: int) -> None:
+        self._history = history
+        self.cutoff = cutoff
+        self.zone = history.zone
+        self.profile = history.profile
+
+    def __len__(self) -> int:
+        return len(self._history)
+
+    @cached_property
+    def purchases(self) -> Purchases:
+        return self._history.purchases_known(self._history.purchases.before(self.cutoff), self.cutoff)
+
+    @cached_property
+    def refunds(self) -> Ragged:
+        """Refunds (column `amount` > 0), linked to a purchase or not."""
+        return self._history.refunds.before(self.cutoff)
+
+    @cached_property
+    def events(self) -> Ragged:
+        return self._history.events.before(self.cutoff)
+
+    @cached_property
+    def feedback(self) -> Ragged:
+        """Answers and tickets; a `resolved_at` at or after the cutoff reads as null."""
+        rows = self._history.feedback.before(self.cutoff)
+        resolved = rows.columns["resolved_at"].cast(pa.int64())
+        known = np.asarray(resolved.fill_null(self.cutoff).to_numpy(zero_copy_only=False)) < self.cutoff
+        masked = pa.array(np.asarray(resolved.fill_null(0)), pa.int64(), mask=~known)
+        return Ragged(
+            rows.starts, rows.ends, rows.t, {**rows.columns, "resolved_at": masked.cast(HISTORY_INSTANT)}
+        )
+
+    @cached_property
+    def signed_up_at(self) -> Floats:
+        """Instant of registration, NaN where unknown or not before the cutoff, float64[n]."""
+        column = self.profile["signed_up_at"].cast(pa.int64())
+        values = np.asarray(column.fill_null(self.cutoff).to_numpy(zero_copy_only=False))
+        return np.where(values < self.cutoff, values.astype(np.float64), np.nan)
+
+
+class Window:
+    """What happened in [cutoff, cutoff + horizon): purchases net of the refunds seen by the window's end."""
+
+    def __init__(self, history: "History", cutoff: int, end: int) -> None:
+        self._history = history
+        self.cutoff = cutoff
+        self.end = end
+
+    @cached_property
+    def purchases(self) -> Purchases:
+        return self._history.purchases_known(self._history.purchases.between(self.cutoff, self.end), self.end)
+
+
+HISTORY_INSTANT = RAGGED["feedback"].field("resolved_at").type
+
+
+class History:
+    """One row per customer: ids, list columns ordered by time, profile columns (see schemas.HISTORY)."""
+
+    def __init__(self, table: pa.RecordBatch | pa.Table, zone: str) -> None:
+        self.zone = zone
+        self.customer_id: pa.Array = _single(table.column("customer_id"))
+        self._lists = {name: table.column(name) for name in RAGGED}
+        self.profile: Mapping[str, pa.Array] = {
+            name: _single(table.column(name))
+            for name in table.schema.names
+            if name not in RAGGED and name != "customer_id"
+        }
+
+    def __len__(self) -> int:
+        return len(self.customer_id)
+
+    @cached_property
+    def purchases(self) -> Ragged:
+        return from_list_array(self._lists["purchases"])
+
+    @cached_property
+    def refunds(self) -> Ragged:
+        return from_list_array(self._lists["refunds"])
+
+    @cached_property
+    def events(self) -> Ragged:
+        return from_list_array(self._lists["events"])
+
+    @cached_property
+    def feedback(self) -> Ragged:
+        return from_list_array(self._lists["feedback"])
+
+    @cached_property
+    def _links(self) -> Links:
+        return link_refunds(self.purchases, self.refunds)
+
+    @cached_property
+    def _gross(self) -> Floats:
+        return np.asarray(self.purchases.columns["amount"].to_numpy(zero_copy_only=False), np.float64)
+
+    @cached_property
+    def _calendar(self) -> Calendar:
+        return Calendar(self.purchases.t, self.zone)
+
+    def known(self, cutoff: int) -> Bools:
+        """Customers with any row or their registration before `cutoff`, bool[n]."""
+        rows = [self.purchases, self.refunds, self.events, self.feedback]
+        seen = np.any([kind.rows_before(cutoff) > 0 for kind in rows], axis=0)
+        return np.asarray(seen | ~np.isnan(self.before(cutoff).signed_up_at), np.bool_)
+
+    def before(self, cutoff: int) -> Before:
+        """The view of everything known before the instant `cutoff`."""
+        return Before(self, cutoff)
+
+    def window(self, cutoff: int, end: int) -> Window:
+        """The view of the label window [cutoff, end)."""
+        return Window(self, cutoff, end)
+
+    def purchases_known(self, rows: Ragged, instant: int) -> Purchases:
+        """The purchase occasions among `rows` as known at `instant`."""
+        net, kept = net_amounts(self._gross, self._links, instant)
+        if int(rows.counts.sum()) < len(rows.t):
+            kept &= rows.owned()
+        if kept.all():
+            return Purchases(rows.starts, rows.ends, rows.t, net, self._calendar)
+        starts, ends = keep_rows(kept, rows.starts, rows.ends)
+        return Purchases(starts, ends, rows.t[kept], net[kept], self._calendar, kept)
+
+
+def _single(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """One contiguous array of a column that may be chunked."""
+    if isinstance(column, pa.ChunkedArray):
+        return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    return column
+
+
+def complete(table: pa.Table) -> pa.Table:
+    """`table` with every column of schemas.HISTORY: empty lists and nulls where it had none."""
+    n = len(table)
+    for field in HISTORY:
+        if field.name in table.schema.names:
+            continue
+        if field.name in RAGGED:
+            offsets = pa.array(np.zeros(n + 1, np.int32))
+            column: pa.Array = pa.ListArray.from_arrays(offsets, pa.array([], field.type.value_type))
+        else:
+            column = pa.nulls(n, field.type)
+        table = table.append_column(field, column)
+    return table

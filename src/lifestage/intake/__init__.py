@@ -1,0 +1,11 @@
+"""Raw tables, as the shop has them, to the history: one row a customer.
+
+In order of reading: `sources` opens files, `mapping` reads their columns as ours, `checks` says which rows
+cannot be used and why, `orders` makes purchases and refunds, `scope` settles the as_of, `tables` joins the
+steps, `blocks` streams whole customers, `history` writes them.
+"""
+
+from lifestage.intake.history import write_history
+from lifestage.intake.tables import Intake, open_tables
+
+__all__ = ["Intake", "open_tables", "write_history"]

@@ -1,0 +1,79 @@
+"""What becomes of each raw row: kept, filtered out, or rejected with a reason. One row's fate hangs on that
+row alone (repeated ids are for `orders` and `tables`, which see several)."""
+
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+
+from lifestage.localtime import midnight
+from lifestage.schemas import FEEDBACK_KINDS, Table
+
+KEPT = "kept"
+FILTERED = "filtered"
+FUTURE = "time after the extraction"
+REPEATED_ORDER = "repeated order_id"
+REPEATED_CUSTOMER = "repeated customer_id"
+MALFORMED = "line that is no CSV row"
+
+EARLIEST_YEAR = 1950
+"""Sentinel dates such as 1900-01-01 are no times; the local calendar (`localtime`) begins here too."""
+LARGEST_AMOUNT = 1e15
+"""Beyond it no order is real, and cents are lost in a double."""
+
+Case = tuple[ir.BooleanValue, str]
+
+
+def with_fate(read: ir.Table, table: Table, *, extracted_at: int, lines: bool) -> ir.Table:
+    """The rows as read, with their `fate`: "kept", "filtered" or the first reason that speaks against them."""
+    cases: list[Case] = [(~read["passes"], FILTERED)]
+    cases.append((read["customer_id"].isnull(), "missing customer_id"))
+    if time := instant_column(table, read):
+        cases += _time(read, time, extracted_at, required=table.instant is not None)
+    if table.name == "transactions":
+        cases += _number(read, "amount", required=True)
+        cases.append((read["amount"].abs() > LARGEST_AMOUNT, f"amount beyond {LARGEST_AMOUNT:.0e}"))
+        if lines:
+            cases.append((read["order_id"].isnull(), "missing order_id"))
+    if table.name == "events":
+        cases.append((read["event_type"].isnull(), "missing event_type"))
+    if table.name == "feedback":
+        kind = read["kind"]
+        cases.append((kind.isnull(), "missing kind"))
+        cases.append((~kind.lower().isin(FEEDBACK_KINDS), f"kind not one of {', '.join(FEEDBACK_KINDS)}"))
+        if "score" in read.columns:
+            cases += _number(read, "score", required=False)
+        if "resolved_at" in read.columns:
+            cases.append((_bad(read, "resolved_at"), "unparseable resolved_at"))
+    if table.name == "customers" and "acquisition_cost" in read.columns:
+        cases += _number(read, "acquisition_cost", required=False)
+        cases.append((read["acquisition_cost"] < 0, "negative acquisition_cost"))
+    return read.mutate(fate=ibis.cases(*cases, else_=KEPT))
+
+
+def instant_column(table: Table, read: ir.Table) -> str | None:
+    """The column that places a row of this table in time, if it has one."""
+    if table.instant is not None:
+        return table.instant
+    return "signed_up_at" if "signed_up_at" in read.columns else None
+
+
+def _bad(read: ir.Table, column: str) -> ir.BooleanValue:
+    return read[column].isnull() & read[f"{column}_given"]
+
+
+def _time(read: ir.Table, column: str, extracted_at: int, *, required: bool) -> list[Case]:
+    cases: list[Case] = [(read[column].isnull() & ~read[f"{column}_given"], f"missing {column}")] if required else []
+    cases.append((_bad(read, column), f"unparseable {column}"))
+    earliest = midnight(date(EARLIEST_YEAR, 1, 1), "UTC")
+    cases.append((read[column] < earliest, f"{column} before {EARLIEST_YEAR}"))
+    cases.append((read[column] > extracted_at, FUTURE))
+    return cases
+
+
+def _number(read: ir.Table, column: str, *, required: bool) -> list[Case]:
+    value = read[column]
+    cases: list[Case] = [(value.isnull() & ~read[f"{column}_given"], f"missing {column}")] if required else []
+    cases.append((_bad(read, column), f"unparseable {column}"))
+    cases.append((value.isnan() | value.isinf(), f"{column} not finite"))
+    return cases

@@ -1,0 +1,80 @@
+"""The embedded engine: one DuckDB in memory that spills to a folder of its own, spoken to through Ibis."""
+
+import shutil
+import uuid
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+BATCH_ROWS = 100_000
+
+
+def quoted(name: str) -> str:
+    """A SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """A SQL text literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _drop(connection: Any, folder: Path) -> None:
+    connection.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class Engine:
+    """A connection whose naive times are local times of `zone`. What it spills vanishes with it."""
+
+    def __init__(self, zone: str, spill_parent: Path) -> None:
+        spill_parent.mkdir(parents=True, exist_ok=True)
+        folder = spill_parent / f".spill-{uuid.uuid4().hex}"
+        self.ibis: Any = ibis.duckdb.connect()
+        self._connection: Any = self.ibis.con
+        self.close: Callable[[], object] = weakref.finalize(self, _drop, self._connection, folder)
+        for setting, value in {
+            "TimeZone": zone,
+            "temp_directory": folder.as_posix(),
+            "memory_limit": "50%",  # the models and the shop's other programs want the rest
+            "autoinstall_known_extensions": "false",  # nothing is ever fetched
+            "autoload_known_extensions": "false",
+            "preserve_insertion_order": "false",  # every order that matters is asked for
+            "enable_progress_bar": "false",
+        }.items():
+            self._connection.execute(f"SET {setting} = {text(value)}")
+
+    def run(self, sql: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
+        return rows
+
+    def types(self, sql: str) -> dict[str, str]:
+        """DuckDB's type of each column of a query; nothing is read."""
+        return {name: kind for name, kind, *_ in self.run(f"DESCRIBE {sql}")}
+
+    def view(self, name: str, sql: str) -> ir.Table:
+        self.run(f"CREATE OR REPLACE VIEW {quoted(name)} AS {sql}")
+        return self.ibis.table(name)
+
+    def keep(self, name: str, table: ir.Table) -> ir.Table:
+        """The table, computed once."""
+        return self.ibis.create_table(name, table, overwrite=True)
+
+    def drop(self, name: str) -> None:
+        self.run(f"DROP TABLE IF EXISTS {quoted(name)}")
+
+    def rows(self, table: ir.Table) -> list[dict[str, Any]]:
+        """A small table as Python rows."""
+        return [row for batch in self.stream(table) for row in batch.to_pylist()]
+
+    def count(self, table: ir.Table) -> int:
+        return int(self.rows(table.aggregate(n=table.count()))[0]["n"])
+
+    def stream(self, table: ir.Table) -> pa.RecordBatchReader:
+        """A table's record batches, in its order. Each stream has a cursor of its own, so several may be open."""
+        return self._connection.cursor().sql(self.ibis.compile(table)).to_arrow_reader(BATCH_ROWS)

@@ -1,0 +1,105 @@
+"""Rejected rows: written with their reason, counted, and too many of them stop the run."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lifestage.errors import InputError
+from lifestage.intake.checks import FILTERED, KEPT, MALFORMED
+from lifestage.intake.engine import Engine
+from lifestage.intake.staging import Staged, fates, in_scope
+
+QUARANTINE = pa.schema([("table", pa.string()), ("reason", pa.string()), ("row", pa.string())])
+"""One row per rejected row; `row` = the raw row as a JSON object of texts."""
+
+
+def account(engine: Engine, staged: Staged, as_of: int | None, *, asked: bool) -> dict[str, Any]:
+    """Where one table's rows went: rows_read = filtered + rejected_rows + out_of_scope + kept."""
+    counts = fates(engine, staged, as_of, asked=asked)
+    inside = counts["inside"]
+    rejected = {reason: n for reason, n in sorted(inside.items()) if reason not in (KEPT, FILTERED) and n}
+    kept = inside[KEPT]
+    if staged.repeats is not None:
+        again = _repeated(staged, as_of)
+        if n := engine.count(again):
+            rejected[staged.repeats_reason] = n
+            kept -= n
+    rows_read, filtered = sum(counts["read"].values()), counts["read"][FILTERED]
+    total = sum(rejected.values())
+    return {
+        "source": staged.raw.origin.strip("'"),
+        "rows_read": rows_read,
+        "filtered": filtered,
+        "rejected": rejected,
+        "rejected_rows": total,
+        "out_of_scope": rows_read - filtered - total - kept,
+        "kept": kept,
+    }
+
+
+def write_quarantine(engine: Engine, tables: list[Staged], as_of: int | None, *, asked: bool, path: Path) -> None:
+    """Every rejected row of every table, to one Parquet file that appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with pq.ParquetWriter(part, QUARANTINE, compression="zstd") as writer:
+            for staged in tables:
+                for batch in _rejects(engine, staged, as_of, asked=asked):
+                    writer.write_batch(batch)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def check_share(accounts: dict[str, dict[str, Any]], limit: float, path: Path) -> None:
+    """Raises InputError where the share of rejects among the rows in scope of one table is above the limit."""
+    problems = []
+    for name, counts in accounts.items():
+        rejected, judged = counts["rejected_rows"], counts["rejected_rows"] + counts["kept"]
+        if judged and rejected / judged > limit:
+            reasons = ", ".join(f"{n:,} {reason}" for reason, n in counts["rejected"].items())
+            problems.append(
+                f"{name}: {rejected:,} of {judged:,} rows ({rejected / judged:.1%}) cannot be used, more than "
+                f"intake.max_reject_share = {limit:.1%}: {reasons}"
+            )
+    if problems:
+        raise InputError(
+            f"{'; '.join(problems)}. See the rows in {path.as_posix()}; correct the data, the column mapping or the "
+            "filter 'where', or raise intake.max_reject_share"
+        )
+
+
+def _repeated(staged: Staged, as_of: int | None) -> ir.Table:
+    """The rows that repeat an id and go, in scope."""
+    ranked: Any = staged.repeats
+    again = ranked.filter(ranked["rank"] > 0)
+    return again if as_of is None else again.filter(again["t"].isnull() | (again["t"] < as_of))
+
+
+def _rejects(engine: Engine, staged: Staged, as_of: int | None, *, asked: bool) -> Iterator[pa.RecordBatch]:
+    name = staged.table.name
+    rows = staged.read
+    bad = rows.filter(~rows["fate"].isin([KEPT, FILTERED]), in_scope(rows, as_of, asked=asked))
+    counted = account(engine, staged, as_of, asked=asked)["rejected"]
+    if any(reason not in (MALFORMED, staged.repeats_reason) for reason in counted):
+        for batch in engine.stream(bad.select(reason=bad["fate"], row=bad["row"]).order_by(["reason", "row"])):
+            yield _batch(name, batch["reason"], batch["row"])
+    if staged.repeats_reason in counted:
+        again = _repeated(staged, as_of)
+        for batch in engine.stream(again.select("row").order_by("row")):
+            reasons = pa.repeat(staged.repeats_reason, batch.num_rows)
+            yield _batch(name, reasons, batch["row"])
+    if lines := staged.raw.malformed:
+        found = [json.dumps({"line": line, "problem": kind}, ensure_ascii=False) for kind, line in sorted(lines)]
+        yield _batch(name, pa.repeat(MALFORMED, len(found)), pa.array(found))
+
+
+def _batch(name: str, reason: pa.Array, row: pa.Array) -> pa.RecordBatch:
+    columns = [pa.repeat(name, len(row)), reason.cast(pa.string()), row.cast(pa.string())]
+    return pa.RecordBatch.from_arrays(columns, schema=QUARANTINE)

@@ -1,0 +1,356 @@
+"""A history block from plain records: what a request or a notebook holds, with exactly intake's meaning.
+
+Flat lists go to Arrow column by column; nothing is computed row by row that NumPy can do at once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, time
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lifestage.errors import InputError
+from lifestage.history import History
+from lifestage.localtime import DAY, Instants, instant, midnight, to_local
+from lifestage.ragged import Bools, Floats, Ints
+from lifestage.schemas import ANSWER, EVENT, FEEDBACK_KINDS, HISTORY, INSTANT, PURCHASE, REFUND
+
+Records = Sequence[Mapping[str, Any]]
+Path = tuple[str | int, ...]
+Fault = Callable[[int, str], InputError]
+"""(flat row, what is wrong) -> the error to raise."""
+
+EARLIEST = midnight(date(1950, 1, 1), "UTC")
+LARGEST_AMOUNT = 1e15
+"""Bounds of a usable row, the same as intake's."""
+
+
+class RecordError(InputError):
+    """A record at fault: `path` leads to the value, from the list of records on."""
+
+    def __init__(self, customer: Any, path: Path, fault: str) -> None:
+        self.path = path
+        super().__init__(f"customer '{customer}': {_shown(path[1:])} {fault}")
+
+
+def _shown(path: Path) -> str:
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+
+
+def history_from_records(records: Records, zone: str) -> History:
+    """One row per record, in the given order: the history block of schemas.HISTORY.
+
+    A record holds `customer_id` and optionally `purchases` (`ordered_at`, `amount`, `order_id`), `events`
+    (`occurred_at`, `event_type`, `session_id`), `feedback` (`submitted_at`, `kind`, `score`, `resolved_at`),
+    each a list of mappings in any order, and `signed_up_at`, `acquisition_channel`, `acquisition_cost`. Times
+    are ISO-8601 text, datetimes or dates: naive ones are local in `zone`, dates local midnight. A negative
+    amount is a refund: of the order whose `order_id` it names, if that is not later, else of none in particular.
+
+    Raises RecordError (an InputError) that names customer, field and value.
+    """
+    ids = _customer_ids(records)
+    purchases, refunds = _orders(records, zone)
+    lists = {
+        "purchases": purchases,
+        "refunds": refunds,
+        "events": _events(records, zone),
+        "feedback": _feedback(records, zone),
+    }
+    columns = {"customer_id": pa.array(ids, pa.string()), **lists, **_profile(records, zone)}
+    return History(pa.table([columns[name] for name in HISTORY.names], schema=HISTORY), zone)
+
+
+def parse_instant(value: Any, zone: str) -> int:
+    """UTC microseconds of ISO-8601 text, a datetime or a date; what is naive is local in `zone`.
+
+    Raises InputError.
+    """
+    moment = _moment(value)
+    if moment is None:
+        raise InputError(
+            f"{value!r} is no time; expected ISO-8601 such as 2025-03-31T14:05:00+02:00 or 2025-03-31"
+        )
+    return instant(moment, zone)
+
+
+# --- the tables ---------------------------------------------------------------------------------------------
+
+
+class _Rows:
+    """The rows of one list field of all records, flat: `owner` is the record of each."""
+
+    def __init__(self, records: Records, kind: str) -> None:
+        self._records = records
+        self._kind = kind
+        given = [r.get(kind) or () for r in records]
+        self.rows = [row for rows in given for row in rows]
+        self.counts = np.fromiter((len(rows) for rows in given), np.int64, len(given))
+        self.owner = np.repeat(np.arange(len(given)), self.counts)
+
+    def fault(self, flat: int, field: str, fault: str) -> RecordError:
+        record = int(self.owner[flat])
+        row = flat - int(self.counts[:record].sum())
+        return RecordError(self._records[record].get("customer_id"), (record, self._kind, row, field), fault)
+
+    def values(self, field: str) -> list[Any]:
+        return [row.get(field) for row in self.rows]
+
+    def texts(self, field: str, *, required: bool = False) -> list[str | None]:
+        texts = [_text(value) for value in self.values(field)]
+        if required and None in texts:
+            raise self.fault(texts.index(None), field, "is missing; give a text")
+        return texts
+
+    def instants(self, field: str, zone: str, *, required: bool = True) -> tuple[Ints, Bools]:
+        return _read_instants(
+            self.values(field), zone, lambda flat, fault: self.fault(flat, field, fault), required=required
+        )
+
+    def numbers(self, field: str, *, required: bool = True) -> tuple[Floats, Bools]:
+        return _read_numbers(
+            self.values(field), lambda flat, fault: self.fault(flat, field, fault), required=required
+        )
+
+
+def _customer_ids(records: Records) -> list[str]:
+    seen: set[str] = set()
+    ids = []
+    for i, record in enumerate(records):
+        value = record.get("customer_id")
+        name = _text(value)
+        if name is None:
+            raise RecordError(value, (i, "customer_id"), "is missing; give the customer's id as text")
+        if name in seen:
+            raise RecordError(
+                name, (i, "customer_id"), "stands twice in one request; give all rows in one record"
+            )
+        seen.add(name)
+        ids.append(name)
+    return ids
+
+
+def _orders(records: Records, zone: str) -> tuple[pa.Array, pa.Array]:
+    """The list columns `purchases` and `refunds`."""
+    rows = _Rows(records, "purchases")
+    t, _ = rows.instants("ordered_at", zone)
+    amount, _ = rows.numbers("amount")
+    amount = amount + 0.0  # no negative zero
+    if len(large := np.flatnonzero(np.abs(amount) > LARGEST_AMOUNT)):
+        raise rows.fault(
+            int(large[0]), "amount", f"is {amount[large[0]]}; expected at most {LARGEST_AMOUNT:.0e}"
+        )
+    ids = rows.texts("order_id")
+    bought = amount >= 0
+    order = _total_order(rows.owner, t, _ranks(ids), amount)
+    kept, back = order[bought[order]], order[~bought[order]]
+    order_at = _named_orders(rows, t, ids, bought, back)
+    n = len(records)
+    return (
+        _list_column(n, rows.owner[kept], PURCHASE, t=_instants(t[kept]), amount=pa.array(amount[kept])),
+        _list_column(
+            n,
+            rows.owner[back],
+            REFUND,
+            t=_instants(t[back]),
+            amount=pa.array(-amount[back]),
+            order_at=order_at,
+        ),
+    )
+
+
+def _named_orders(rows: "_Rows", t: Ints, ids: list[str | None], bought: Bools, back: Ints) -> pa.Array:
+    """Instant of the purchase that each refund (flat rows `back`) names, null where it is later or unknown."""
+    instant_of: dict[tuple[int, str], int] = {}
+    if any(ids):
+        owner, times = rows.owner.tolist(), t.tolist()
+        for i in np.flatnonzero(bought).tolist():
+            if (name := ids[i]) is None:
+                continue
+            if (owner[i], name) in instant_of:
+                raise rows.fault(i, "order_id", f"'{name}' names two purchases; give each order once")
+            instant_of[owner[i], name] = times[i]
+    found = []
+    for i in back.tolist():
+        at = instant_of.get((int(rows.owner[i]), ids[i] or ""))
+        found.append(at if at is not None and at <= t[i] else None)
+    return pa.array(found, pa.int64()).cast(INSTANT)
+
+
+def _events(records: Records, zone: str) -> pa.Array:
+    rows = _Rows(records, "events")
+    t, _ = rows.instants("occurred_at", zone)
+    kinds, sessions = rows.texts("event_type", required=True), rows.texts("session_id")
+    order = _total_order(rows.owner, t, _ranks(kinds), _ranks(sessions))
+    return _list_column(
+        len(records),
+        rows.owner[order],
+        EVENT,
+        t=_instants(t[order]),
+        event_type=pa.array(kinds, pa.string()).take(pa.array(order)),
+        session_id=pa.array(sessions, pa.string()).take(pa.array(order)),
+    )
+
+
+def _feedback(records: Records, zone: str) -> pa.Array:
+    rows = _Rows(records, "feedback")
+    t, _ = rows.instants("submitted_at", zone)
+    kinds = [kind and kind.lower() for kind in rows.texts("kind", required=True)]
+    for i, kind in enumerate(kinds):
+        if kind not in FEEDBACK_KINDS:
+            raise rows.fault(i, "kind", f"is '{kind}'; expected one of {', '.join(FEEDBACK_KINDS)}")
+    score, scored = rows.numbers("score", required=False)
+    resolved, closed = rows.instants("resolved_at", zone, required=False)
+    order = _total_order(rows.owner, t, _ranks(kinds), np.where(scored, score, np.inf))
+    return _list_column(
+        len(records),
+        rows.owner[order],
+        ANSWER,
+        t=_instants(t[order]),
+        kind=pa.array(kinds, pa.string()).take(pa.array(order)),
+        score=pa.array(score[order], mask=~scored[order]),
+        resolved_at=_instants(resolved[order], closed[order]),
+    )
+
+
+def _profile(records: Records, zone: str) -> dict[str, pa.Array]:
+    def fault(field: str) -> Fault:
+        return lambda i, what: RecordError(records[i].get("customer_id"), (i, field), what)
+
+    signed_up, known = _read_instants(
+        [r.get("signed_up_at") for r in records], zone, fault("signed_up_at"), required=False
+    )
+    cost, costed = _read_numbers(
+        [r.get("acquisition_cost") for r in records], fault("acquisition_cost"), required=False
+    )
+    if len(negative := np.flatnonzero(cost < 0)):
+        i = int(negative[0])
+        raise fault("acquisition_cost")(i, f"is {cost[i]}; expected 0 or more")
+    return {
+        "signed_up_at": _instants(signed_up, known),
+        "acquisition_channel": pa.array([_text(r.get("acquisition_channel")) for r in records], pa.string()),
+        "acquisition_cost": pa.array(cost, mask=~costed),
+    }
+
+
+# --- values -------------------------------------------------------------------------------------------------
+
+
+def _text(value: Any) -> str | None:
+    """Text without blanks around it; None for an empty one."""
+    return None if value is None else str(value).strip() or None
+
+
+def _moment(value: Any) -> datetime | None:
+    """A datetime as it was written, naive or not; None for what is no time."""
+    if isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value.strip())
+        except ValueError:
+            return None
+    if isinstance(value, datetime):
+        return value
+    return datetime.combine(value, time()) if isinstance(value, date) else None
+
+
+def _read_instants(values: list[Any], zone: str, fault: Fault, *, required: bool) -> tuple[Ints, Bools]:
+    """Instants (0 where absent) and which values are given, int64[n] and bool[n]."""
+    given = np.fromiter((value is not None for value in values), np.bool_, len(values))
+    if required and not given.all():
+        raise fault(int(np.flatnonzero(~given)[0]), "is missing; give a time")
+    moments = [_moment(value) for value in values]
+    for i in np.flatnonzero(given).tolist() if None in moments else ():
+        if moments[i] is None:
+            raise fault(
+                i, f"is {_quoted(values[i])}, no time; expected ISO-8601 such as 2025-03-31T14:05:00+02:00"
+            )
+    t = _utc(moments, zone)
+    if len(early := np.flatnonzero(given & (t < EARLIEST))):
+        raise fault(int(early[0]), f"is {_quoted(values[early[0]])}; expected a time since 1950")
+    return t, given
+
+
+def _utc(moments: list[datetime | None], zone: str) -> Ints:
+    """UTC microseconds of each moment, 0 for None."""
+    stored = pa.array(moments, INSTANT).cast(pa.int64()).fill_null(0)  # Arrow takes naive ones for UTC
+    t = np.array(stored.to_numpy(zero_copy_only=False), np.int64)
+    naive = np.fromiter((m is not None and m.tzinfo is None for m in moments), np.bool_, len(moments))
+    if naive.any():
+        t[naive] = _from_local(t[naive], zone)
+    return t
+
+
+def _from_local(local: Instants, zone: str) -> Instants:
+    """Instants of local wall-clock microseconds; of two, or of none, the later (localtime's rule)."""
+    # The offset of a local time is that of a day before or a day after it, whatever changes in between.
+    before = local - (to_local(local - DAY, zone) - (local - DAY))
+    after = local - (to_local(local + DAY, zone) - (local + DAY))
+    fits_before, fits_after = to_local(before, zone) == local, to_local(after, zone) == local
+    later = np.maximum(before, after)
+    return np.where(fits_before == fits_after, later, np.where(fits_before, before, after))
+
+
+def _read_numbers(values: list[Any], fault: Fault, *, required: bool) -> tuple[Floats, Bools]:
+    """Numbers (0 where absent) and which values are given, float64[n] and bool[n]."""
+    given = np.fromiter((value is not None for value in values), np.bool_, len(values))
+    if required and not given.all():
+        raise fault(int(np.flatnonzero(~given)[0]), "is missing; give a number")
+    for i, value in enumerate(values):
+        if (
+            type(value) is not float
+            and value is not None
+            and (isinstance(value, bool | str) or not _is_number(value))
+        ):
+            raise fault(i, f"is {_quoted(value)}; expected a number")
+    numbers = np.array([0.0 if value is None else value for value in values], np.float64)
+    if len(odd := np.flatnonzero(~np.isfinite(numbers))):
+        raise fault(int(odd[0]), f"is {numbers[odd[0]]}; expected a finite number")
+    return numbers, given
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _quoted(value: Any) -> str:
+    """The value for an error message, cut to a readable length."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+# --- order and layout ---------------------------------------------------------------------------------------
+
+
+def _ranks(texts: list[Any]) -> Callable[[], Ints]:
+    """Ranks of texts by their UTF-8 bytes, absent ones last; computed only if times tie."""
+
+    def ranks() -> Ints:
+        place = {text: i for i, text in enumerate(sorted({t for t in texts if t is not None}))}
+        return np.fromiter((place.get(text, len(place)) for text in texts), np.int64, len(texts))
+
+    return ranks
+
+
+def _total_order(owner: Ints, t: Ints, *ties: Callable[[], Ints] | Floats) -> Ints:
+    """Flat rows by owner, then time, then the tie-breaking keys from the first to the last."""
+    order = np.lexsort((t, owner))
+    if np.any((t[order][1:] == t[order][:-1]) & (owner[order][1:] == owner[order][:-1])):
+        keys = [key() if callable(key) else key for key in ties]
+        order = np.lexsort((*reversed(keys), t, owner))
+    return order
+
+
+def _instants(t: Ints, known: Bools | None = None) -> pa.Array:
+    return pa.array(t, pa.int64(), mask=None if known is None else ~known).cast(INSTANT)
+
+
+def _list_column(n: int, owner: Ints, struct: pa.StructType, **children: pa.Array) -> pa.Array:
+    """A list<struct> column of n customers from flat children ordered by owner."""
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=n))]).astype(np.int32)
+    fields = [struct.field(i) for i in range(struct.num_fields)]
+    values = pa.StructArray.from_arrays([children[f.name] for f in fields], fields=fields)
+    return pa.ListArray.from_arrays(pa.array(offsets), values)

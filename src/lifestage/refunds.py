@@ -1,0 +1,108 @@
+"""Which purchase a refund takes back: a pure function of one customer's rows in order of time."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from lifestage.ragged import Bools, Floats, Ints, Ragged
+
+TOLERANCE = 1e-9
+"""Share of an order's amount below which its remainder is rounding: the order counts as fully refunded."""
+
+
+@dataclass(frozen=True)
+class Links:
+    """One row a (refund, purchase) pair: instant of the refund, flat row of the purchase, amount taken back."""
+
+    t: Ints
+    purchase: Ints
+    amount: Floats
+
+
+def _amounts(rows: Ragged) -> Floats:
+    return np.asarray(rows.columns["amount"].to_numpy(zero_copy_only=False), np.float64)
+
+
+def link_refunds(purchases: Ragged, refunds: Ragged) -> Links:
+    """Links of a block of customers.
+
+    A refund that names its order (`order_at`) is taken from that order, and what exceeds it stays unlinked; any
+    other is taken from the customer's most recent earlier purchases, each as far as it still reaches. An order
+    later than the refund is not known to it and counts as unnamed; a purchase of the same instant is earlier.
+    What finds no purchase stays unlinked (it counts in refund features only). Only earlier rows decide, so no
+    later row can change a link.
+    """
+    amounts, sizes = _amounts(purchases), _amounts(refunds)
+    orders = refunds.columns["order_at"].cast(pa.int64())
+    order_at = np.asarray(orders.fill_null(0).to_numpy(zero_copy_only=False), np.int64)
+    named = orders.is_valid().to_numpy(zero_copy_only=False) & (order_at <= refunds.t)
+    t: list[int] = []
+    purchase: list[int] = []
+    amount: list[float] = []
+    for i in np.flatnonzero(refunds.ends > refunds.starts):
+        mine = slice(refunds.starts[i], refunds.ends[i])
+        low, high = int(purchases.starts[i]), int(purchases.ends[i])
+        at = refunds.t[mine].tolist()
+        links = _link(
+            purchases.t[low:high].tolist(),
+            amounts[low:high].tolist(),
+            at,
+            sizes[mine].tolist(),
+            [order if has else None for order, has in zip(order_at[mine].tolist(), named[mine], strict=True)],
+        )
+        for refund, row, taken in links:
+            t.append(at[refund])
+            purchase.append(low + row)
+            amount.append(taken)
+    return Links(np.array(t, np.int64), np.array(purchase, np.int64), np.array(amount, np.float64))
+
+
+def _link(
+    bought_at: list[int],
+    left: list[float],
+    refund_at: list[int],
+    sizes: list[float],
+    orders: list[int | None],
+) -> Iterator[tuple[int, int, float]]:
+    """(refund, purchase, amount taken) of one customer; `left`, what each purchase still holds, is used up.
+
+    Each purchase is opened once and closed once, so a long history costs no more than its length.
+    """
+    floor = [TOLERANCE * amount for amount in left]
+    opened: list[int] = []  # earlier purchases, the most recent on top
+    next_row = 0
+    for refund, (at, rest, order) in enumerate(zip(refund_at, sizes, orders, strict=True)):
+        limit = TOLERANCE * rest
+        while next_row < len(bought_at) and bought_at[next_row] <= at:
+            opened.append(next_row)
+            next_row += 1
+        if order is not None:
+            candidates = list(range(bisect_left(bought_at, order), bisect_right(bought_at, order)))
+        else:
+            candidates = opened
+        while candidates and rest > limit:
+            row = candidates[-1]
+            if left[row] > floor[row]:
+                taken = min(rest, left[row])
+                left[row] -= taken
+                rest -= taken
+                yield refund, row, taken
+            if left[row] <= floor[row]:
+                candidates.pop()
+
+
+def net_amounts(amounts: Floats, links: Links, cutoff: int) -> tuple[Floats, Bools]:
+    """Amount of every purchase net of refunds with t < cutoff, and which are not fully refunded by then."""
+    kept = np.ones(len(amounts), np.bool_)
+    seen = links.t < cutoff
+    if not seen.any():
+        return amounts, kept
+    net = amounts.copy()
+    rows = links.purchase[seen]
+    np.subtract.at(net, rows, links.amount[seen])
+    kept[rows[net[rows] <= TOLERANCE * amounts[rows]]] = False
+    net[rows] = np.maximum(net[rows], 0.0)  # only linked rows: the others keep their bits
+    return net, kept

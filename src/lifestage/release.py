@@ -1,0 +1,104 @@
+"""A release: an immutable, checksummed folder with both models, references and policy; one pointer to the current.
+
+Batch, Spark and the service read releases only; none of them needs the tracking server.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lifestage import bundle, references
+from lifestage.churn import model as churn_model
+from lifestage.churn.model import ChurnModel
+from lifestage.clv.model import ClvModel
+from lifestage.errors import InputError
+from lifestage.lifecycle.policy import Policy, parse_text
+from lifestage.references import References
+
+POINTER = "current.json"
+
+
+@dataclass(frozen=True)
+class Release:
+    """Everything that scoring a block needs, loaded and checked."""
+
+    name: str
+    timezone: str
+    currency: str
+    churn: ChurnModel
+    clv: ClvModel
+    references: References
+    policy: Policy
+    manifest: Mapping[str, Any]
+
+
+def write(
+    folder: Path,
+    name: str,
+    *,
+    churn: Path,
+    clv: Path,
+    policy: Policy,
+    reference: References,
+    meta: Mapping[str, Any],
+) -> Path:
+    """Write release `name` under `folder` from two model folders; `meta` needs timezone and currency."""
+    bundle.read(churn, "churn")
+    bundle.read(clv, "clv")
+    files: dict[str, bytes | Path] = {
+        "churn": churn,
+        "clv": clv,
+        "policy.yaml": policy.source.encode(),
+        "references.parquet": reference.to_bytes(),
+    }
+    return bundle.write(folder / name, "release", files, {"name": name, **meta})
+
+
+def load(folder: Path) -> Release:
+    """The release in `folder`, every file compared with its checksum. Raises InputError."""
+    manifest = bundle.read(folder, "release")
+    return Release(
+        name=manifest["name"],
+        timezone=manifest["timezone"],
+        currency=manifest["currency"],
+        churn=churn_model.load(folder / "churn"),
+        clv=ClvModel.load(folder / "clv"),
+        references=references.from_bytes((folder / "references.parquet").read_bytes()),
+        policy=parse_text((folder / "policy.yaml").read_text(encoding="utf-8"), f"{folder.name}/policy.yaml"),
+        manifest=manifest,
+    )
+
+
+def current(folder: Path) -> Path:
+    """Folder of the release that the pointer names. Raises InputError where there is none."""
+    try:
+        name = json.loads((folder / POINTER).read_text(encoding="utf-8"))["release"]
+    except OSError:
+        raise InputError(
+            f"{folder}: holds no current release; train the models and publish one with "
+            "'python -m training.promote --config <shop>.yaml'"
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{folder / POINTER}: is damaged; publish again with 'python -m training.promote'"
+        ) from None
+    return folder / str(name)
+
+
+def point_to(folder: Path, name: str) -> None:
+    """Make release `name` the current one: the pointer is replaced whole, and names its predecessor."""
+    bundle.read(folder / name, "release")
+    try:
+        before: str | None = current(folder).name
+    except InputError:
+        before = None
+    draft = folder / f".{POINTER}.{uuid.uuid4().hex[:8]}"
+    with draft.open("w", encoding="utf-8") as file:
+        json.dump({"release": name, "previous": before}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(folder / POINTER)

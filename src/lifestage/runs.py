@@ -1,0 +1,141 @@
+"""A scoring run: decide_block over the blocks of a history file on all cores, one folder of Parquet parts a run.
+
+Blocks stream: each worker holds one block at a time, so memory does not grow with the number of customers. The
+folder appears under its name only when every part is whole.
+"""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lifestage import release as releases
+from lifestage.decision import decide_block
+from lifestage.history_file import HistoryFile
+from lifestage.store import open_store
+
+SMALL = 100_000
+"""Up to so many customers one process is faster than starting several."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker needs to score one block; everything is a path or a number."""
+
+    history: str
+    release: str
+    store: str | None
+    as_of: int
+    folder: str
+    block: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished scoring run."""
+
+    name: str
+    as_of: int
+    folder: Path
+    customers: int
+
+    @property
+    def parts(self) -> list[Path]:
+        return sorted(self.folder.glob("part-*.parquet"))
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The scores (schemas.SCORE), ordered by customer_id."""
+        for part in self.parts:
+            yield from pq.ParquetFile(part).iter_batches()
+
+
+_load_release = lru_cache(maxsize=1)(releases.load)
+
+
+def _score_block(task: Task) -> int:
+    """Score one block and write its part; returns its number of customers."""
+    file = HistoryFile(Path(task.history))
+    history = file.block(task.block)
+    previous = None
+    if task.store is not None and len(history):
+        ids = history.customer_id
+        previous = open_store(task.store).previous(task.as_of, ids[0].as_py(), ids[-1].as_py())
+    scores = decide_block(
+        history, task.as_of, _load_release(Path(task.release)), previous, threads=task.threads
+    )
+    if task.as_of < int(file.facts["as_of"]):
+        scores = scores.filter(pa.array(history.known(task.as_of)))
+    if len(scores):
+        pq.write_table(scores, Path(task.folder) / f"part-{task.block:06d}.parquet")
+    return len(scores)
+
+
+def score_run(
+    history: Path,
+    release_folder: Path,
+    out: Path,
+    name: str,
+    as_of: int,
+    *,
+    store: str | None,
+    workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Run:
+    """Score every customer known before `as_of` into folder `out / name`, replacing a run of that name.
+
+    `store` gives the previous stages (None: first sight of everybody). `progress` gets the customers of each
+    finished block.
+    """
+    file = HistoryFile(history)
+    out.mkdir(parents=True, exist_ok=True)
+    draft = out / f".{name}.{uuid.uuid4().hex[:8]}"
+    draft.mkdir()
+    workers = 1 if file.customers <= SMALL else min(workers or os.cpu_count() or 1, file.blocks)
+    threads = 0 if workers == 1 else 1  # the workers are the parallelism
+    tasks = [
+        Task(str(history), str(release_folder), store, as_of, str(draft), block, threads)
+        for block in range(file.blocks)
+    ]
+    customers = 0
+    try:
+        for done in _each(tasks, workers):
+            customers += done
+            if progress is not None:
+                progress(done)
+        facts = {"run": name, "as_of": as_of, "customers": customers, "release": release_folder.name}
+        (draft / "run.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        folder = out / name
+        if folder.exists():
+            old = out / f".{name}.old.{uuid.uuid4().hex[:8]}"
+            folder.rename(old)
+            draft.rename(folder)
+            shutil.rmtree(old)
+        else:
+            draft.rename(folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return Run(name, as_of, folder, customers)
+
+
+def _each(tasks: list[Task], workers: int) -> Iterator[int]:
+    """Customers of each finished block, blocks in any order."""
+    if workers <= 1:
+        yield from map(_score_block, tasks)
+        return
+    # Spawned, not forked: the parent's threads (DuckDB, Arrow, LightGBM) do not survive a fork.
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=pa.set_cpu_count, initargs=(1,)
+    ) as pool:
+        for future in as_completed([pool.submit(_score_block, task) for task in tasks]):
+            yield future.result()

@@ -1,0 +1,45 @@
+"""Models + features -> the model columns of a block's scores."""
+
+import numpy as np
+
+from lifestage.churn.model import ChurnModel
+from lifestage.clv.model import ClvModel
+from lifestage.clv.summary import Summary, summarise
+from lifestage.history import Before
+from lifestage.labels import bought_within
+from lifestage.localtime import DAY, local_days
+from lifestage.ragged import Bools, Floats
+
+Columns = dict[str, Floats]
+
+
+def clv_summary(view: Before) -> Summary:
+    """BTYD summary (frequency, recency, T in local days; monetary value) of a view, one row per customer."""
+    bought = view.purchases
+    cutoff_day = int(local_days(np.array([view.cutoff]), view.zone)[0])
+    return summarise(bought.starts, bought.ends, bought.day, bought.amount, cutoff_day)
+
+
+FEW = 1_000
+"""Up to so many customers starting LightGBM's threads costs more than they save."""
+
+
+def model_columns(
+    view: Before, features: Columns, churn: ChurnModel, clv: ClvModel, *, threads: int = 0
+) -> tuple[Bools, Columns]:
+    """Eligibility and the model columns of schemas.SCORE, one value per customer, NaN where undefined.
+
+    `next_order_*` are instants (UTC microseconds, as float64 with NaN). `threads` for LightGBM, 0 = all cores;
+    no figure depends on it.
+    """
+    eligible = bought_within(view, churn.active_within_days)
+    probability = np.full(len(view), np.nan)
+    if eligible.any():
+        some = features if eligible.all() else {name: column[eligible] for name, column in features.items()}
+        probability[eligible] = churn.predict(some, num_threads=1 if len(view) <= FEW else threads)
+    value = clv.predict(clv_summary(view))
+    columns = {"churn_probability": probability, **value}
+    for point, name in (("", "at"), ("_low", "low"), ("_high", "high")):
+        days = columns.pop(f"next_order{point}_days")
+        columns[f"next_order_{name}"] = view.cutoff + np.rint(days * DAY)
+    return eligible, columns

@@ -1,0 +1,204 @@
+"""The frozen configuration models: one YAML file a shop, typos refused with the nearest right name."""
+
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from lifestage.errors import InputError
+from lifestage.schemas import CANONICAL
+
+Days = Annotated[int, Field(ge=1, le=3650)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _known(names: Any, key: str) -> str:
+    close = get_close_matches(key, list(names), n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else f"; known are: {', '.join(sorted(names))}"
+
+
+class Model(BaseModel):
+    """Frozen; an unknown key is an error that names the nearest right one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for key in data:
+                if key not in cls.model_fields:
+                    raise ValueError(f"unknown key '{key}'{_known(cls.model_fields, str(key))}")
+        return data
+
+
+class Source(Model):
+    """Where one canonical table comes from and how its columns read."""
+
+    path: str | None = None
+    """File or glob, .csv, .csv.gz or .parquet, relative to the directory the command runs in."""
+    dataset: Literal["cdnow"] | None = None
+    """A data set that comes with an installed package, instead of a path."""
+    columns: dict[str, str] = Field(min_length=1)
+    """Our column name: theirs, or a SQL expression over theirs."""
+    where: str | None = None
+    """SQL condition over their columns; rows for which it is not true are left out and counted."""
+    grain: Literal["order", "line"] = "order"
+    """transactions only: `line` sums the lines of one order_id into the order."""
+    delimiter: str = ","
+    """CSV only."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "Source":
+        if (self.path is None) == (self.dataset is None):
+            raise ValueError("give exactly one of 'path' (a file or glob) and 'dataset' (cdnow)")
+        return self
+
+
+class Sources(Model):
+    transactions: Source
+    events: Source | None = None
+    customers: Source | None = None
+    feedback: Source | None = None
+
+    @model_validator(mode="after")
+    def _columns_fit(self) -> "Sources":
+        for name, source in self.given.items():
+            table = CANONICAL[name]
+            for column in source.columns:
+                if column not in table.names and name != "customers":
+                    raise ValueError(f"{name}: unknown column '{column}'{_known(table.names, column)}")
+            for column in table.required:
+                if column not in source.columns:
+                    raise ValueError(
+                        f"{name}: column '{column}' is required: say which of your columns it is"
+                    )
+            if name != "transactions" and source.grain != "order":
+                raise ValueError(f"{name}: 'grain' is for transactions only")
+        if self.transactions.grain == "line" and "order_id" not in self.transactions.columns:
+            raise ValueError("transactions: grain 'line' needs the column 'order_id' to sum the lines by")
+        return self
+
+    @property
+    def given(self) -> dict[str, Source]:
+        """The tables this shop has."""
+        return {
+            name: getattr(self, name) for name in type(self).model_fields if getattr(self, name) is not None
+        }
+
+
+class Intake(Model):
+    max_reject_share: Share = 0.05
+    """Share of rejected rows of one table above which the run stops."""
+
+
+class Churn(Model):
+    """Purchase churn: no purchase within the horizon, among those who bought recently enough."""
+
+    definition: Literal["purchase"] = "purchase"
+    horizon_days: Days = 90
+    active_within_days: Days = 365
+    """Eligible = bought within so many days before the cutoff."""
+    train_cutoffs: Annotated[int, Field(ge=1, le=60)] = 6
+    """Training cutoffs of the evaluation fit, as far as the data reach back."""
+    step_days: Days = 30
+    """Days between training cutoffs."""
+    min_history_days: Days = 90
+    """No cutoff earlier than so many days after the first purchase."""
+    seed: int = 7
+
+
+class Clv(Model):
+    horizon_days: Days = 365
+    yearly_discount_rate: Annotated[float, Field(ge=0, le=10)] = 0.10
+    margin: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of an order's value that is contribution margin; clv is multiplied by it."""
+
+
+class Scoring(Model):
+    block_customers: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    flow_months: Annotated[int, Field(ge=0, le=60)] = 12
+    """How many past months `training.pipeline` stages too, for the flow between stages."""
+
+
+class Shop(Model):
+    """A shop's whole configuration."""
+
+    shop: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    timezone: str
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    as_of: Literal["data_end", "now"] | date = "data_end"
+    """data_end = the local midnight after the last purchase; now = the last local midnight."""
+    observed_until: date | None = None
+    """Labels are complete up to this local midnight; by default the start of the last local day seen."""
+    sources: Sources
+    intake: Intake = Intake()
+    churn: Churn = Churn()
+    clv: Clv = Clv()
+    policy: str = "ecommerce"
+    """Name of a preset, or path of a policy file (.yaml)."""
+    scoring: Scoring = Scoring()
+    output_dir: str = ""
+    """Folder of history, quarantine and runs; by default var/<shop>."""
+    release_dir: str = ""
+    """Folder of the releases; by default <output_dir>/releases."""
+    store: str = ""
+    """Score store: sqlite:///path; by default <output_dir>/store.db."""
+    tracking_uri: str = "sqlite:///var/mlflow.db"
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_exists(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"timezone '{value}' does not exist{_known(available_timezones(), value)[:120]}")
+        return value
+
+    @property
+    def output(self) -> Path:
+        return Path(self.output_dir or f"var/{self.shop}")
+
+    @property
+    def releases(self) -> Path:
+        return Path(self.release_dir) if self.release_dir else self.output / "releases"
+
+    @property
+    def store_url(self) -> str:
+        return self.store or f"sqlite:///{(self.output / 'store.db').as_posix()}"
+
+
+def parse(document: Any, where: str) -> Shop:
+    """A checked configuration; `where` names it in errors.
+
+    Raises InputError with one line per mistake.
+    """
+    if not isinstance(document, dict):
+        raise InputError(f"{where}: expected a YAML mapping with keys such as 'shop' and 'sources'")
+    try:
+        return Shop.model_validate(document)
+    except ValidationError as error:
+        lines = []
+        for e in error.errors():
+            place = ".".join(str(p) for p in e["loc"]) or "(top)"
+            message = e["msg"].removeprefix("Value error, ")
+            value = e["input"]
+            shown = f" (got {value!r})" if isinstance(value, str | int | float) else ""
+            lines.append(f"{where}: {place}: {message}{shown}")
+        raise InputError("\n".join(lines)) from None
+
+
+def load(path: str | Path) -> Shop:
+    """Read and check a shop's YAML file. Raises InputError."""
+    path = Path(path)
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); give the path of a shop's YAML file"
+        ) from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: is not valid YAML: {error}") from None
+    return parse(document, str(path))

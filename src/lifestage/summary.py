@@ -1,0 +1,173 @@
+"""What a marketer reads after a scoring run: stages, value, risk, whom to look after first, the flow. Text tables."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from unicodedata import east_asian_width
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lifestage.lifecycle.policy import Policy
+from lifestage.localtime import moment
+
+TOP = 10
+
+
+def _width(text: str) -> int:
+    """Columns a terminal gives to `text`: Chinese characters take two."""
+    return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Aligned columns; the first `left` to the left, the others to the right."""
+    table = [list(header), *(list(row) for row in rows)]
+    widths = [max(_width(row[i]) for row in table) for i in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        cells = []
+        for i, cell in enumerate(row):
+            gap = " " * (widths[i] - _width(cell))
+            cells.append(cell + gap if i < left else gap + cell)
+        return "  " + "  ".join(cells).rstrip()
+
+    return "\n".join(
+        [line(table[0]), "  " + "-" * (sum(widths) + 2 * (len(widths) - 1)), *map(line, table[1:])]
+    )
+
+
+def _money(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
+
+
+def by_stage(scores: pa.Table) -> list[dict[str, Any]]:
+    """One row per stage present: customers, total and mean clv, mean churn probability of the eligible."""
+    grouped = scores.group_by("stage").aggregate(
+        [("customer_id", "count"), ("clv", "sum"), ("clv", "mean"), ("churn_probability", "mean")]
+    )
+    rows: list[dict[str, Any]] = grouped.to_pylist()
+    return rows
+
+
+def stages_text(scores: pa.Table, policy: Policy, currency: str) -> str:
+    """Customers, value and churn risk per stage, in the policy's order."""
+    found = {row["stage"]: row for row in by_stage(scores)}
+    rows = []
+    for stage in policy.stages:
+        row = found.get(stage.name)
+        if row is None:
+            rows.append([f"{stage.name} {stage.labels.zh}", "0", "0%", "0", "-", "-"])
+            continue
+        rows.append(
+            [
+                f"{stage.name} {stage.labels.zh}",
+                f"{row['customer_id_count']:,}",
+                _share(row["customer_id_count"] / len(scores)),
+                _money(row["clv_sum"]),
+                _money(row["clv_mean"]),
+                _share(row["churn_probability_mean"]),
+            ]
+        )
+    header = ["stage", "customers", "share", f"value, {currency}", "value each", "churn risk"]
+    return text_table(header, rows)
+
+
+def most_valuable_at_risk(scores: pa.Table, top: int = TOP) -> pa.Table:
+    """The `top` customers of stage at_risk with the highest clv, highest first."""
+    at_risk = scores.filter(pc.equal(scores["stage"], "at_risk"))
+    order = pc.sort_indices(at_risk, sort_keys=[("clv", "descending"), ("customer_id", "ascending")])
+    return at_risk.take(order[:top])
+
+
+def at_risk_text(scores: pa.Table, currency: str, zone: str) -> str:
+    """The most valuable customers at risk and why."""
+    rows = [
+        [
+            row["customer_id"],
+            "; ".join(row["reasons"] or []) or f"in stage {row['stage']}",
+            _money(row["clv"]),
+            _share(row["churn_probability"]),
+            row["tier"] or "-",
+            "-"
+            if row["stage_since"] is None
+            else f"{row['stage_since'].astimezone(moment(0, zone).tzinfo):%Y-%m-%d}",
+        ]
+        for row in most_valuable_at_risk(scores).to_pylist()
+    ]
+    if not rows:
+        return "  nobody is at risk"
+    return text_table(["customer", "why", f"value, {currency}", "churn risk", "tier", "since"], rows, left=2)
+
+
+METHODS = {
+    "": "Lifestage model",
+    "days_since_last_order": "days since last order",
+    "bg_nbd_expected_orders": "BG/NBD expected orders",
+}
+"""Prefix of a grade's metric -> what a reader calls the method."""
+
+
+def grade_text(metrics: Mapping[str, float]) -> str:
+    """The model beside the plain rules on customers and months it had not seen, from the logged metrics."""
+    rows = []
+    for prefix, label in METHODS.items():
+        name = f"{prefix}/" if prefix else ""
+        if f"{name}roc_auc" not in metrics:
+            continue
+        hit = metrics[f"{name}lift_top_decile"] * metrics["base_rate"]
+        rows.append(
+            [
+                label,
+                f"{metrics[f'{name}roc_auc']:.3f}",
+                f"{metrics[f'{name}pr_auc_rarer']:.3f}",
+                f"{hit:.0%}",
+                f"{metrics[f'{name}ece']:.3f}",
+            ]
+        )
+    header = [
+        "ranking by",
+        "ROC-AUC",
+        "PR-AUC of rarer class",
+        "churners in riskiest 10 %",
+        "calibration error",
+    ]
+    table = text_table(header, rows)
+    lead = "lead_over/days_since_last_order/roc_auc"
+    low, high = metrics[f"{lead}_low"], metrics[f"{lead}_high"]
+    verdict = "better than" if low > 0 else "worse than" if high < 0 else "not distinguishable from"
+    return (
+        f"{table}\n  {metrics['n']:,.0f} customers not seen in training, {metrics['base_rate']:.0%} of whom churned. "
+        f"The model is {verdict} days since last order:\n"
+        f"  ROC-AUC {metrics[lead]:+.3f} (95 % interval {low:+.3f} to {high:+.3f})."
+    )
+
+
+def flow_text(flow: pa.Table, policy: Policy, zone: str) -> str:
+    """Customers per stage at each date staged so far, one line a date. `flow` as of store.flow."""
+    names = [stage.name for stage in policy.stages]
+    counts: dict[Any, dict[str, int]] = {}
+    for row in flow.to_pylist():
+        at = counts.setdefault(row["as_of"], {})
+        at[row["stage"]] = at.get(row["stage"], 0) + row["customers"]
+    local = moment(0, zone).tzinfo
+    rows = [
+        [f"{at.astimezone(local):%Y-%m-%d}", *(f"{found.get(name, 0):,}" for name in names)]
+        for at, found in sorted(counts.items())
+    ]
+    return text_table(["as of", *names], rows)
+
+
+def moves_text(flow: pa.Table) -> str:
+    """The moves from one stage to another over all the dates staged so far, the most frequent first."""
+    moves: dict[tuple[str, str], int] = {}
+    for row in flow.to_pylist():
+        before, after = row["previous_stage"], row["stage"]
+        if before is not None and before != after:
+            moves[before, after] = moves.get((before, after), 0) + row["customers"]
+    if not moves:
+        return "  nobody has moved yet"
+    most = sorted(moves.items(), key=lambda move: (-move[1], move[0]))[:TOP]
+    return text_table(["from", "to", "customers moved"], [[a, b, f"{n:,}"] for (a, b), n in most], left=2)

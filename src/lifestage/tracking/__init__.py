@@ -1,0 +1,124 @@
+"""The only package that knows MLflow: runs, registered versions, aliases, downloads."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# MLflow asks a server for its usage statistics at import unless told not to.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema
+
+import mlflow
+from lifestage.errors import InputError
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+PYFUNC = Path(__file__).with_name("pyfunc.py")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One registered model version."""
+
+    model: str
+    version: str
+    run_id: str
+    metrics: Mapping[str, float]
+
+
+class Run:
+    """An open MLflow run."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        mlflow.log_params({key: str(value)[:500] for key, value in values.items()})
+
+    def metrics(self, values: Mapping[str, float]) -> None:
+        mlflow.log_metrics({key: float(value) for key, value in values.items() if value == value})
+
+    def tags(self, values: Mapping[str, Any]) -> None:
+        mlflow.set_tags({key: str(value)[:4_000] for key, value in values.items()})
+
+    def figure(self, figure: Any, name: str) -> None:
+        mlflow.log_figure(figure, f"plots/{name}.png")
+
+    def table(self, frame: Any, name: str) -> None:
+        mlflow.log_text(frame.to_csv(index=False), f"tables/{name}.csv")
+
+    def document(self, value: Mapping[str, Any], name: str) -> None:
+        mlflow.log_dict(dict(value), f"{name}.json")
+
+    def model(self, folder: Path, name: str, inputs: Sequence[str], outputs: Sequence[str]) -> Version:
+        """Log a model folder (no pickle: files and a code file), register it, alias it challenger."""
+        signature = ModelSignature(
+            Schema([ColSpec("double", column, required=False) for column in inputs]),
+            Schema([ColSpec("double", column) for column in outputs]),
+        )
+        logged = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(PYFUNC),
+            artifacts={"model": str(folder)},
+            signature=signature,
+            pip_requirements=["lifestage"],
+        )
+        registered = mlflow.register_model(logged.model_uri, name)
+        version = str(registered.version)
+        mlflow.MlflowClient().set_registered_model_alias(name, CHALLENGER, version)
+        return Version(name, version, self.run_id, {})
+
+
+class Tracker:
+    """A tracking server or file by its URI; `sqlite:///path.db` needs no server."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self._artifacts: str | None = None
+        if uri.startswith("sqlite:///"):
+            path = Path(uri.removeprefix("sqlite:///"))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._artifacts = (path.parent / f"{path.stem}-artifacts").absolute().as_uri()
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        self.client = mlflow.MlflowClient()
+
+    @contextmanager
+    def run(self, experiment: str, name: str, tags: Mapping[str, Any]) -> Iterator[Run]:
+        """An MLflow run; marked failed where the block raises."""
+        if self.client.get_experiment_by_name(experiment) is None:
+            self.client.create_experiment(experiment, artifact_location=self._artifacts)
+        mlflow.set_experiment(experiment)
+        with mlflow.start_run(run_name=name, tags={key: str(value) for key, value in tags.items()}) as run:
+            yield Run(run.info.run_id)
+
+    def version(self, model: str, alias_or_version: str) -> Version:
+        """A registered version by alias or number. Raises InputError where there is none."""
+        try:
+            if alias_or_version.isdigit():
+                found = self.client.get_model_version(model, alias_or_version)
+            else:
+                found = self.client.get_model_version_by_alias(model, alias_or_version)
+        except MlflowException:
+            raise InputError(
+                f"{model}: has no version '{alias_or_version}' in {self.uri}; train it first "
+                "(python -m training.train_clv and training.train_churn)"
+            ) from None
+        metrics = self.client.get_run(found.run_id).data.metrics
+        return Version(model, str(found.version), found.run_id, metrics)
+
+    def alias(self, version: Version, alias: str) -> None:
+        """Point `alias` at a version."""
+        self.client.set_registered_model_alias(version.model, alias, version.version)
+
+    def download(self, version: Version, folder: Path) -> Path:
+        """The model folder of a version, copied below `folder`."""
+        uri = self.client.get_model_version(version.model, version.version).source
+        root = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+        return next(path.parent for path in root.rglob("manifest.json"))

@@ -1,0 +1,39 @@
+"""The code file of a registered model: MLflow runs it to load a version, so that nothing is pickled."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel, PythonModelContext
+
+from lifestage.churn.model import ChurnModel
+from lifestage.churn.model import load as load_churn
+from lifestage.clv.model import ClvModel
+from lifestage.clv.summary import Summary
+
+
+class FolderModel(PythonModel):  # type: ignore[misc]
+    """A churn or CLV model folder behind MLflow's predict."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        folder = Path(context.artifacts["model"])
+        self.model: ChurnModel | ClvModel
+        if (folder / "shipped.txt").is_file():
+            self.model = load_churn(folder)
+        else:
+            self.model = ClvModel.load(folder)
+
+    def predict(
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None
+    ) -> pd.DataFrame:
+        """One row per input row: churn_probability, or the CLV columns from frequency, recency, T, monetary_value."""
+        columns = {str(name): model_input[name].to_numpy(np.float64) for name in model_input.columns}
+        if isinstance(self.model, ChurnModel):
+            return pd.DataFrame({"churn_probability": self.model.predict(columns)})
+        summary = Summary(**columns, has_purchase=np.isfinite(columns["T"]))
+        return pd.DataFrame(self.model.predict(summary))
+
+
+set_model(FolderModel())

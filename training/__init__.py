@@ -1,0 +1,1 @@
+"""Thin, hackable scripts: python -m training.<verb> --config configs/<shop>.yaml."""

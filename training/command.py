@@ -1,0 +1,90 @@
+"""What every script shares: arguments, errors as one sentence with exit code 2, progress.
+
+Imports nothing heavy: `--help` must answer at once.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any
+
+BAD_INPUT = 2
+
+
+def parser(verb: str, description: str, *, as_of: bool = True) -> argparse.ArgumentParser:
+    """An argument parser with --config and, by default, --as-of."""
+    made = argparse.ArgumentParser(
+        prog=f"python -m training.{verb}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument(
+        "--config", required=True, metavar="FILE", help="the shop's YAML, e.g. configs/cdnow.yaml"
+    )
+    if as_of:
+        made.add_argument(
+            "--as-of",
+            type=_day,
+            metavar="YYYY-MM-DD",
+            help="behave as on the local midnight that begins this day: rows at or after it do not exist "
+            "(default: as_of of the config)",
+        )
+    return made
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a date; write it as YYYY-MM-DD") from None
+
+
+def now() -> int:
+    """The clock, UTC microseconds: scripts read it, nothing in src does."""
+    return time.time_ns() // 1_000
+
+
+def main(made: argparse.ArgumentParser, run: Callable[[argparse.Namespace], Any]) -> None:
+    """Parse, run, and end with exit code 0, or 2 and one sentence for bad input."""
+    args = made.parse_args()
+    from lifestage.errors import InputError
+
+    try:
+        run(args)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(BAD_INPUT) from None
+    except KeyboardInterrupt:
+        print("stopped; nothing half-written is in use", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def say(text: str = "") -> None:
+    """One line for the reader."""
+    print(text, flush=True)
+
+
+@contextmanager
+def bar(label: str, total: int | None, unit: str = " customers") -> Iterator[Callable[[int], None]]:
+    """A progress bar on a terminal, else a line at the start and one at the end."""
+    started = time.perf_counter()
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        with tqdm(total=total, desc=label, unit=unit, unit_scale=True, leave=True) as shown:
+            yield lambda n: None if shown.update(n) else None
+        return
+    say(f"{label} ...")
+    yield lambda n: None
+    say(f"{label}: done in {time.perf_counter() - started:.1f} s")
+
+
+def shown(t: int, zone: str) -> str:
+    """An instant as the shop's local date, with the time where it is not midnight."""
+    from lifestage.localtime import moment
+
+    local: datetime = moment(t, zone)
+    return local.strftime("%Y-%m-%d" if (local.hour, local.minute) == (0, 0) else "%Y-%m-%d %H:%M")

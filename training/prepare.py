@@ -1,0 +1,110 @@
+"""Raw tables -> the checked history file that training and scoring read.
+
+Every other script calls `history` and so makes the file when it is missing or its sources have changed.
+"""
+
+import argparse
+import hashlib
+import json
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from training.command import bar, main, now, parser, say, shown
+
+if TYPE_CHECKING:
+    from lifestage.history_file import HistoryFile
+    from lifestage.settings import Shop
+
+DESCRIPTION = """Read the shop's tables, set bad rows aside (quarantine.parquet), link refunds, and write the history:
+one row a customer, everything in order of time."""
+
+
+def _key(shop: "Shop", as_of: date | None) -> str:
+    """Changes when the sources, the config that shapes the history, or the asked-for date change."""
+    files: list[Any] = []
+    for source in shop.sources.given.values():
+        if source.path is not None:
+            for path in sorted(Path().glob(source.path)) if not Path(source.path).is_absolute() else []:
+                files.append([str(path), path.stat().st_size, path.stat().st_mtime_ns])
+    shape = shop.model_dump(
+        mode="json", include={"sources", "timezone", "currency", "as_of", "observed_until"}
+    )
+    text = json.dumps(
+        [shape, files, str(as_of), str(date.today()) if shop.as_of == "now" else ""], sort_keys=True
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def history(shop: "Shop", as_of: date | None) -> "HistoryFile":
+    """The history file of a shop as of a day, made anew only where its sources or settings have changed."""
+    from lifestage.errors import InputError
+    from lifestage.history_file import HistoryFile
+    from lifestage.intake import open_tables, write_history
+    from lifestage.localtime import midnight
+
+    path = shop.output / "history.parquet"
+    stamp = shop.output / "history.key"
+    key = _key(shop, as_of)
+    absolute = any(s.path and Path(s.path).is_absolute() for s in shop.sources.given.values())
+    if path.is_file() and stamp.is_file() and stamp.read_text() == key and not absolute:
+        try:
+            _ = HistoryFile(path).facts
+            return HistoryFile(path)
+        except InputError:
+            pass
+    extracted_at = now()
+    shop.output.mkdir(parents=True, exist_ok=True)
+    stamp.unlink(missing_ok=True)
+    with bar("reading and checking the tables", None):
+        intake = open_tables(shop, extracted_at, None if as_of is None else midnight(as_of, shop.timezone))
+    done = 0
+    with bar("sorting into the history", None) as progress:
+
+        def step(customers: int, total: int) -> None:  # noqa: ARG001
+            nonlocal done
+            progress(customers - done)
+            done = customers
+
+        write_history(intake, path, shop.scoring.block_customers, step)
+    stamp.write_text(key)
+    return HistoryFile(path)
+
+
+def data_window(file: "HistoryFile") -> dict[str, str]:
+    """The span and fingerprint of the data, for runs and model folders."""
+    facts = file.facts
+    return {
+        "data_from": shown(facts["first_purchase"], file.zone),
+        "as_of": shown(facts["as_of"], file.zone),
+        "observed_until": shown(facts["observed_until"], file.zone),
+        "customers": str(file.customers),
+        "fingerprint": facts["fingerprint"],
+    }
+
+
+def describe(file: "HistoryFile") -> None:
+    """Print what was read, kept and set aside."""
+    facts = file.facts
+    zone = file.zone
+    for table, counts in facts["report"]["tables"].items():
+        rejected = counts["rejected"]
+        note = ", ".join(f"{n:,} {reason}" for reason, n in rejected.items()) if rejected else "none"
+        say(
+            f"{table}: {counts['read']:,} rows read, {counts['kept']:,} kept, {counts['filtered']:,} filtered out, "
+            f"{counts['out_of_scope']:,} at or after as_of; set aside: {note}"
+        )
+    say(
+        f"{file.customers:,} customers from {shown(facts['first_purchase'], zone)}, as of "
+        f"{shown(facts['as_of'], zone)}; labels complete up to {shown(facts['observed_until'], zone)} ({zone})"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    from lifestage import settings
+
+    describe(history(settings.load(args.config), args.as_of))
+
+
+if __name__ == "__main__":
+    main(parser("prepare", DESCRIPTION), run)

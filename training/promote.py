@@ -1,0 +1,88 @@
+"""Make the challengers champions: move the aliases and publish the release that scoring reads."""
+
+import argparse
+import hashlib
+import tempfile
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training.command import bar, main, parser, say, shown
+from training.prepare import history
+
+if TYPE_CHECKING:
+    from lifestage.settings import Shop
+
+DESCRIPTION = """Take two registered model versions (by default the challengers), write them with the reference
+distributions and the policy into a new immutable release, point to it, and move the alias champion."""
+
+
+def promote(shop: "Shop", as_of: date | None, churn_version: str, clv_version: str) -> Path:
+    """Publish a release and return its folder. The pointer moves before the aliases do."""
+    from lifestage import bundle, release
+    from lifestage.churn.model import load as load_churn
+    from lifestage.clv.model import ClvModel
+    from lifestage.lifecycle import policy as policies
+    from lifestage.references import collect
+    from lifestage.samples import reference_columns
+    from lifestage.tracking import CHAMPION, Tracker
+
+    policy = policies.load(shop.policy)
+    file = history(shop, as_of)
+    facts = file.facts
+    tracker = Tracker(shop.tracking_uri)
+    versions = [
+        tracker.version(f"{shop.shop}-{kind}", wanted)
+        for kind, wanted in (("churn", churn_version), ("clv", clv_version))
+    ]
+    with tempfile.TemporaryDirectory() as scratch:
+        churn, clv = (tracker.download(version, Path(scratch) / version.model) for version in versions)
+        with bar("reference distributions", file.customers) as progress:
+            reference = collect(
+                reference_columns(
+                    file, facts["as_of"], load_churn(churn), ClvModel.load(clv), progress=progress
+                )
+            )
+        manifests = [(folder / bundle.MANIFEST).read_bytes() for folder in (churn, clv)]
+        content = hashlib.sha256(
+            b"".join([*manifests, policy.source.encode(), reference.to_bytes()])
+        ).hexdigest()
+        name = f"{shop.shop}-{shown(facts['as_of'], file.zone)[:10]}-{content[:8]}"
+        if not (shop.releases / name).exists():
+            meta = {
+                "shop": shop.shop,
+                "timezone": shop.timezone,
+                "currency": shop.currency,
+                "as_of": facts["as_of"],
+                "versions_registered": {v.model: v.version for v in versions},
+                "metrics": {v.model: dict(v.metrics) for v in versions},
+            }
+            release.write(
+                shop.releases, name, churn=churn, clv=clv, policy=policy, reference=reference, meta=meta
+            )
+    release.point_to(shop.releases, name)
+    for version in versions:
+        tracker.alias(version, CHAMPION)
+    say(
+        f"release {name}: "
+        + ", ".join(f"{v.model} version {v.version}" for v in versions)
+        + f", policy {policy.name}"
+    )
+    return shop.releases / name
+
+
+def run(args: argparse.Namespace) -> None:
+    from lifestage import settings
+
+    promote(settings.load(args.config), args.as_of, args.churn, args.clv)
+
+
+if __name__ == "__main__":
+    made = parser("promote", DESCRIPTION)
+    made.add_argument(
+        "--churn", default="challenger", metavar="VERSION", help="alias or number (default: challenger)"
+    )
+    made.add_argument(
+        "--clv", default="challenger", metavar="VERSION", help="alias or number (default: challenger)"
+    )
+    main(made, run)

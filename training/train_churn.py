@@ -1,0 +1,66 @@
+"""Fit the churn model on several cutoffs, grade it out of time, register it in MLflow as challenger."""
+
+import argparse
+import tempfile
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training.command import bar, main, parser, say, shown
+from training.prepare import data_window, history
+
+if TYPE_CHECKING:
+    from lifestage.settings import Shop
+
+DESCRIPTION = """Fit the LightGBM churn model on several cutoffs, stop and calibrate it on a later one, grade it on the
+newest complete one beside the plain rules, refit it through that one, and register it as
+<shop>-churn@challenger."""
+
+
+def train(shop: "Shop", as_of: date | None) -> None:
+    """Evaluation fit (grade) and shipped fit (the one that scores) in one MLflow run."""
+    from lifestage.churn import plots
+    from lifestage.churn.model import save
+    from lifestage.fitting import fit_churn
+    from lifestage.summary import grade_text
+    from lifestage.tracking import Tracker
+
+    file = history(shop, as_of)
+    fitted = fit_churn(shop, file, bar)
+    model, result, folds = fitted.shipped, fitted.evaluation, fitted.folds
+    window = data_window(file)
+    cutoffs = {
+        "train": [shown(cutoff, file.zone) for cutoff in folds.train],
+        "validation": shown(folds.validation, file.zone),
+        "test": shown(folds.test, file.zone),
+        "shipped": [shown(cutoff, file.zone) for cutoff in folds.ship_train],
+    }
+    with (
+        bar("churn: recording in MLflow", None),
+        Tracker(shop.tracking_uri).run(shop.shop, "churn", {**window, "kind": "churn"}) as run,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
+        run.params({**shop.churn.model_dump(), **window})
+        run.params({"trees": fitted.trees})
+        run.params({f"{part}_rows": rows for part, rows in fitted.rows.items()})
+        run.document(cutoffs, "cutoffs")
+        run.metrics(result.metrics())
+        run.table(result.table().reset_index(), "evaluation")
+        for name, figure in plots.figures(result, fitted.evaluated.importance()).items():
+            run.figure(figure, name)
+        folder = Path(scratch) / "churn"
+        meta = {**window, "cutoffs": cutoffs, "metrics": result.metrics()}
+        save(folder, evaluation=fitted.evaluated, shipped=model, meta=meta)
+        version = run.model(folder, f"{shop.shop}-churn", model.features, ["churn_probability"])
+    say(grade_text(result.metrics()))
+    say(f"registered as {version.model} version {version.version} (challenger)")
+
+
+def run(args: argparse.Namespace) -> None:
+    from lifestage import settings
+
+    train(settings.load(args.config), args.as_of)
+
+
+if __name__ == "__main__":
+    main(parser("train_churn", DESCRIPTION), run)
