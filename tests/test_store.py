@@ -119,6 +119,8 @@ def test_no_scores_yet(tmp_path: Path, store: Store) -> None:
     publish(store, MONTHS[0], {"a": "new"}, current=False)
     with pytest.raises(InputError, match="holds no scores yet"):
         store.customer("a")
+    with pytest.raises(InputError, match="cannot be opened; readers need a writable folder, too"):
+        open_store(f"sqlite:///{tmp_path}").current()
     (tmp_path / "text.db").write_text("no database at all, but long enough to be taken for one" * 20)
     with pytest.raises(InputError, match="is no score store or is damaged"):
         open_store(f"sqlite:///{tmp_path / 'text.db'}").current()

@@ -68,17 +68,17 @@ def say(text: str = "") -> None:
 
 
 @contextmanager
-def bar(label: str, total: int | None, unit: str = " customers") -> Iterator[Callable[[int], None]]:
+def bar(label: str, total: int | None, unit: str = " customers") -> Iterator[Callable[[int], Any]]:
     """A progress bar on a terminal, else a line at the start and one at the end."""
     started = time.perf_counter()
     if sys.stderr.isatty():
         from tqdm import tqdm
 
         with tqdm(total=total, desc=label, unit=unit, unit_scale=True, leave=True) as shown:
-            yield lambda n: None if shown.update(n) else None
+            yield shown.update
         return
     say(f"{label} ...")
-    yield lambda n: None
+    yield lambda _done: None
     say(f"{label}: done in {time.perf_counter() - started:.1f} s")
 
 

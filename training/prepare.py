@@ -7,8 +7,9 @@ import argparse
 import hashlib
 import json
 from datetime import date
+from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from training.command import bar, main, now, parser, say, shown
 
@@ -22,11 +23,8 @@ one row a customer, everything in order of time."""
 
 def _key(shop: "Shop", as_of: date | None) -> str:
     """Changes when the sources, the config that shapes the history, or the asked-for date change."""
-    files: list[Any] = []
-    for source in shop.sources.given.values():
-        if source.path is not None:
-            for path in sorted(Path().glob(source.path)) if not Path(source.path).is_absolute() else []:
-                files.append([str(path), path.stat().st_size, path.stat().st_mtime_ns])
+    paths = [path for source in shop.sources.given.values() for path in sorted(glob(source.path or ""))]
+    files = [(path, (stat := Path(path).stat()).st_size, stat.st_mtime_ns) for path in paths]
     shape = shop.model_dump(
         mode="json", include={"sources", "timezone", "currency", "as_of", "observed_until"}
     )
@@ -46,8 +44,7 @@ def history(shop: "Shop", as_of: date | None) -> "HistoryFile":
     path = shop.output / "history.parquet"
     stamp = shop.output / "history.key"
     key = _key(shop, as_of)
-    absolute = any(s.path and Path(s.path).is_absolute() for s in shop.sources.given.values())
-    if path.is_file() and stamp.is_file() and stamp.read_text() == key and not absolute:
+    if path.is_file() and stamp.is_file() and stamp.read_text() == key:
         try:
             _ = HistoryFile(path).facts
             return HistoryFile(path)
@@ -61,7 +58,7 @@ def history(shop: "Shop", as_of: date | None) -> "HistoryFile":
     done = 0
     with bar("sorting into the history", None) as progress:
 
-        def step(customers: int, total: int) -> None:  # noqa: ARG001
+        def step(customers: int, _total: int) -> None:
             nonlocal done
             progress(customers - done)
             done = customers
@@ -91,7 +88,7 @@ def describe(file: "HistoryFile") -> None:
         rejected = counts["rejected"]
         note = ", ".join(f"{n:,} {reason}" for reason, n in rejected.items()) if rejected else "none"
         say(
-            f"{table}: {counts['read']:,} rows read, {counts['kept']:,} kept, {counts['filtered']:,} filtered out, "
+            f"{table}: {counts['rows_read']:,} rows read, {counts['kept']:,} kept, {counts['filtered']:,} filtered out, "
             f"{counts['out_of_scope']:,} at or after as_of; set aside: {note}"
         )
     say(

@@ -20,7 +20,7 @@ distributions and the policy into a new immutable release, point to it, and move
 def promote(shop: "Shop", as_of: date | None, churn_version: str, clv_version: str) -> Path:
     """Publish a release and return its folder. The pointer moves before the aliases do."""
     from lifestage import bundle, release
-    from lifestage.churn.model import load as load_churn
+    from lifestage.churn.model import ChurnModel
     from lifestage.clv.model import ClvModel
     from lifestage.lifecycle import policy as policies
     from lifestage.references import collect
@@ -40,7 +40,7 @@ def promote(shop: "Shop", as_of: date | None, churn_version: str, clv_version: s
         with bar("reference distributions", file.customers) as progress:
             reference = collect(
                 reference_columns(
-                    file, facts["as_of"], load_churn(churn), ClvModel.load(clv), progress=progress
+                    file, facts["as_of"], ChurnModel.load(churn), ClvModel.load(clv), progress=progress
                 )
             )
         manifests = [(folder / bundle.MANIFEST).read_bytes() for folder in (churn, clv)]

@@ -20,14 +20,13 @@ newest complete one beside the plain rules, refit it through that one, and regis
 def train(shop: "Shop", as_of: date | None) -> None:
     """Evaluation fit (grade) and shipped fit (the one that scores) in one MLflow run."""
     from lifestage.churn import plots
-    from lifestage.churn.model import save
     from lifestage.fitting import fit_churn
     from lifestage.summary import grade_text
     from lifestage.tracking import Tracker
 
     file = history(shop, as_of)
     fitted = fit_churn(shop, file, bar)
-    model, result, folds = fitted.shipped, fitted.evaluation, fitted.folds
+    model, result, folds = fitted.shipped.model, fitted.evaluation, fitted.folds
     window = data_window(file)
     cutoffs = {
         "train": [shown(cutoff, file.zone) for cutoff in folds.train],
@@ -41,16 +40,16 @@ def train(shop: "Shop", as_of: date | None) -> None:
         tempfile.TemporaryDirectory() as scratch,
     ):
         run.params({**shop.churn.model_dump(), **window})
-        run.params({"trees": fitted.trees})
+        run.params({"trees": fitted.evaluated.trees})
         run.params({f"{part}_rows": rows for part, rows in fitted.rows.items()})
         run.document(cutoffs, "cutoffs")
         run.metrics(result.metrics())
         run.table(result.table().reset_index(), "evaluation")
-        for name, figure in plots.figures(result, fitted.evaluated.importance()).items():
+        for name, figure in plots.all_plots(result, fitted.evaluated).items():
             run.figure(figure, name)
         folder = Path(scratch) / "churn"
         meta = {**window, "cutoffs": cutoffs, "metrics": result.metrics()}
-        save(folder, evaluation=fitted.evaluated, shipped=model, meta=meta)
+        model.save(folder, meta)
         version = run.model(folder, f"{shop.shop}-churn", model.features, ["churn_probability"])
     say(grade_text(result.metrics()))
     say(f"registered as {version.model} version {version.version} (challenger)")

@@ -19,7 +19,7 @@ and register the model as <shop>-clv@challenger. Both fits use rows before their
 def train(shop: "Shop", as_of: date | None) -> None:
     """Evaluation fit at the test cutoff, shipped fit at as_of; both in one MLflow run."""
     from lifestage.clv import plots
-    from lifestage.clv.model import COLUMNS
+    from lifestage.clv.model import ClvModel
     from lifestage.fitting import fit_clv
     from lifestage.tracking import Tracker
 
@@ -33,41 +33,21 @@ def train(shop: "Shop", as_of: date | None) -> None:
         tempfile.TemporaryDirectory() as scratch,
     ):
         run.params({**shop.clv.model_dump(), **window, "holdout_from": shown(fitted.holdout_from, file.zone)})
-        run.metrics(result.metrics)
-        run.document(
-            {
-                "bg_nbd": model.bg_nbd._asdict(),
-                "gamma_gamma": model.gamma_gamma._asdict(),
-                "standard_errors": model.standard_errors,
-                "diagnostics": model.diagnostics,
-            },
-            "parameters",
-        )
-        run.table(result.by_frequency.to_pandas(), "orders_by_frequency")
-        run.table(result.by_decile.to_pandas(), "value_deciles")
-        figures = {
-            "orders_by_frequency": plots.conditional_expectation(
-                result.by_frequency, shop.churn.horizon_days
-            ),
-            "value_deciles": plots.deciles(result.by_decile, shop.currency),
-            "probability_alive": plots.alive_matrix(model.bg_nbd, max_frequency=30, T=shop.clv.horizon_days),
-            "expected_repeat_purchases": plots.expected_repeat_purchases(model.bg_nbd, shop.clv.horizon_days),
-        }
-        for name, figure in figures.items():
-            run.figure(figure, name)
+        run.metrics(result.metrics())
+        run.document(model.parameters(), "parameters")
+        run.table(result.by_frequency, "orders_by_frequency")
+        run.table(result.deciles, "value_deciles")
+        run.figure(plots.orders_by_frequency(result), "orders_by_frequency")
+        run.figure(plots.deciles(result), "value_deciles")
+        run.figure(plots.probability_alive_matrix(model), "probability_alive")
+        run.figure(plots.expected_repeat_purchases(model), "expected_repeat_purchases")
         folder = Path(scratch) / "clv"
-        model.save(folder, {**window, "metrics": result.metrics})
+        model.save(folder, {**window, "metrics": result.metrics()})
         inputs = ["frequency", "recency", "T", "monetary_value"]
-        version = run.model(folder, f"{shop.shop}-clv", inputs, COLUMNS)
-    for line in model.fallbacks:
+        version = run.model(folder, f"{shop.shop}-clv", inputs, ClvModel.OUTPUTS)
+    for line in model.notes():
         say(f"note: {line}")
-    found = result.metrics
-    say(
-        f"orders foreseen for {shop.churn.horizon_days} days from {shown(fitted.holdout_from, file.zone)}: "
-        f"{found['model_orders_total_error_percent']:+.1f} % of what came "
-        f"(customers' own past rate: {found['naive_orders_total_error_percent']:+.1f} %); error per customer "
-        f"{found['model_orders_mae']:.3f} (past rate: {found['naive_orders_mae']:.3f}) orders"
-    )
+    say(f"CLV {result.sentence()}")
     say(f"registered as {version.model} version {version.version} (challenger)")
 
 

@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from lifestage import release as releases
 from lifestage import settings
-from lifestage.churn import model as churn_model
 from lifestage.decision import decide_block, finish
 from lifestage.errors import InputError
 from lifestage.fitting import Progress, fit_churn, fit_clv, silent
@@ -98,17 +97,12 @@ def fit(
         policy = policies.load(config.policy)
         file = _history(config, folder, _instant(as_of, timezone))
         clv, churn = fit_clv(config, file, progress), fit_churn(config, file, progress)
-        clv.shipped.save(folder / "clv", {"metrics": clv.evaluation.metrics})
-        churn_model.save(
-            folder / "churn",
-            evaluation=churn.evaluated,
-            shipped=churn.shipped,
-            meta={"metrics": churn.evaluation.metrics()},
-        )
+        clv.shipped.save(folder / "clv", {"metrics": clv.evaluation.metrics()})
+        churn.shipped.model.save(folder / "churn", {"metrics": churn.evaluation.metrics()})
         moment = file.facts["as_of"]
-        reference = collect(reference_columns(file, moment, churn.shipped, clv.shipped))
+        reference = collect(reference_columns(file, moment, churn.shipped.model, clv.shipped))
         name = f"{shop}-{file.facts['fingerprint'][:8]}-{time.time_ns():x}"
-        metrics = {f"{shop}-churn": churn.evaluation.metrics(), f"{shop}-clv": clv.evaluation.metrics}
+        metrics = {f"{shop}-churn": churn.evaluation.metrics(), f"{shop}-clv": clv.evaluation.metrics()}
         releases.write(
             Path(into),
             name,

@@ -24,6 +24,12 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _digest(manifest: Mapping[str, Any]) -> str:
+    """Checksum of what the manifest says, whatever its spacing."""
+    said = json.dumps({k: v for k, v in manifest.items() if k != "checksum"}, sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
 def write(folder: Path, kind: str, files: Mapping[str, bytes | Path], meta: Mapping[str, Any]) -> Path:
     """Write `files` (name -> content, or a file or folder to copy) and their manifest; returns `folder`.
 
@@ -36,6 +42,7 @@ def write(folder: Path, kind: str, files: Mapping[str, bytes | Path], meta: Mapp
     draft.mkdir()
     try:
         for name, content in files.items():
+            (draft / name).parent.mkdir(parents=True, exist_ok=True)
             if isinstance(content, bytes):
                 (draft / name).write_bytes(content)
             elif content.is_dir():
@@ -49,6 +56,7 @@ def write(folder: Path, kind: str, files: Mapping[str, bytes | Path], meta: Mapp
             "versions": {library: version(library) for library in LIBRARIES},
             "files": {p.relative_to(draft).as_posix(): _sha256(p) for p in names},
         }
+        manifest["checksum"] = _digest(json.loads(json.dumps(manifest)))
         (draft / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
         draft.rename(folder)
     except BaseException:
@@ -67,10 +75,13 @@ def read(folder: Path, kind: str) -> dict[str, Any]:
         raise InputError(f"{folder}: has no {MANIFEST}, so it is no whole {kind}; train or promote again")
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        whole = manifest["checksum"] == _digest(manifest)
         files: dict[str, str] = manifest["files"]
         found = manifest["kind"]
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path}: is damaged; train or promote again") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise InputError(f"{path}: is damaged; train or promote again")
     if found != kind:
         raise InputError(f"{folder}: holds a {found}, expected a {kind}")
     for name, expected in files.items():

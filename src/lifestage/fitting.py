@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from lifestage.churn import evaluation as churn_evaluation
 from lifestage.churn import training
 from lifestage.churn.dataset import concatenate
-from lifestage.churn.model import ChurnModel
 from lifestage.clv import evaluation as clv_evaluation
 from lifestage.clv.model import ClvModel
 from lifestage.folds import Folds, make_folds
@@ -16,13 +16,13 @@ from lifestage.ragged import Floats
 from lifestage.samples import after_days, buyers, churn_samples
 from lifestage.settings import Shop
 
-Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
+Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], Any]]]
 """Opens a progress display: (label, total or None) -> context of a function that takes what was done."""
 
 
-def silent(label: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:  # noqa: ARG001
+def silent(_label: str, _total: int | None) -> AbstractContextManager[Callable[[int], Any]]:
     """No progress display."""
-    return nullcontext(lambda n: None)  # noqa: ARG005
+    return nullcontext(lambda _done: None)
 
 
 def folds_of(shop: Shop, file: HistoryFile) -> Folds:
@@ -44,7 +44,7 @@ class FittedClv:
     """The shipped fit on everything before as_of, and the holdout figures of a fit at `holdout_from`."""
 
     shipped: ClvModel
-    evaluation: clv_evaluation.Holdout
+    evaluation: clv_evaluation.Evaluation
     holdout_from: int
 
 
@@ -63,13 +63,11 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
         step(1)
         shipped = ClvModel.fit(everyone.summary, horizon_days=shop.clv.horizon_days, **terms)
         step(1)
-    foreseen = evaluated.predict(held_out.summary)
     result = clv_evaluation.evaluate(
+        evaluated.predict(held_out.summary),
         held_out.summary,
-        predicted_orders=foreseen["expected_orders"],
-        predicted_spend=foreseen["expected_orders"] * foreseen["expected_order_value"],
-        actual_orders=held_out.outcome.purchase_days,
-        actual_spend=held_out.outcome.spend,
+        held_out.outcome.purchase_days,
+        held_out.outcome.spend,
         horizon_days=shop.churn.horizon_days,
     )
     return FittedClv(shipped, result, holdout_from)
@@ -79,9 +77,9 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
 class FittedChurn:
     """The fit that was graded, the one that ships, the grade, and the rows behind them."""
 
-    evaluated: ChurnModel
-    shipped: ChurnModel
-    trees: int
+    evaluated: training.Fit
+    shipped: training.Fit
+    """Its model holds both fits."""
     evaluation: churn_evaluation.Evaluation
     folds: Folds
     rows: dict[str, int]
@@ -107,13 +105,14 @@ def fit_churn(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fit
             fitting,
             validation,
             seed=rule.seed,
-            progress=lambda done, total: step(1),  # noqa: ARG005
+            horizon_days=rule.horizon_days,
+            active_within_days=rule.active_within_days,
+            progress=lambda _done, _total: step(1),
         )
         shipped = training.refit(
             evaluated, concatenate([samples[cutoff] for cutoff in folds.ship_train]), seed=rule.seed
         )
-    answers_for = {"horizon_days": rule.horizon_days, "active_within_days": rule.active_within_days}
-    model = evaluated.model(**answers_for)
+
     with progress("churn: grading", None):
         rules, rules_validation = (
             {
@@ -123,10 +122,10 @@ def fit_churn(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fit
             for cutoff in (folds.test, folds.validation)
         )
         result = churn_evaluation.evaluate(
-            model.predict(test.features), rules, rules_validation, test.churned, validation.churned
+            evaluated.model.predict(test.features), rules, rules_validation, test.churned, validation.churned
         )
     rows = {"train": len(fitting), "validation": len(validation), "test": len(test)}
-    return FittedChurn(model, shipped.model(**answers_for), evaluated.trees, result, folds, rows)
+    return FittedChurn(evaluated, shipped, result, folds, rows)
 
 
 def _expected_orders(shop: Shop, file: HistoryFile, cutoff: int) -> Floats:

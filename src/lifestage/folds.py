@@ -91,13 +91,15 @@ def _too_short(first: date, end: date, horizon_days: int, min_history_days: int)
     fits = (have - min_history_days) // 3
     if fits >= 1:
         advice = (
-            f"set churn.horizon_days to {fits} or less, lower churn.min_history_days, or give more history"
+            f"set churn.horizon_days to at most {fits}, lower churn.min_history_days or give more history"
         )
     elif have >= 3:
-        advice = f"lower churn.min_history_days (with 0, a horizon of {have // 3} days would fit) or give more history"
+        advice = (
+            f"lower churn.min_history_days (with 0 a horizon of {have // 3} would fit) or give more history"
+        )
     else:
         advice = "give more history"
     return (
         f"the history covers {have} days ({first} to {end}), but churn.horizon_days {horizon_days} needs {need}: "
-        f"min_history_days {min_history_days} and one horizon each for training, validation and test; {advice}"
+        f"min_history_days {min_history_days} and one horizon each for training, validation, test; {advice}"
     )

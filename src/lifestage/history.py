@@ -40,8 +40,8 @@ class Purchases:
     """Purchase occasions of n customers as known at one instant, each customer's in order of time.
 
     Customer i owns rows [starts[i], ends[i]) of `t` (instants), `amount` (currency, net of the refunds known
-    then, >= 0) and of the local calendar below. Fully refunded orders are no occasions and are left out, as is
-    every row outside the view: each row belongs to a customer.
+    then, >= 0) and of the local calendar below. Fully refunded orders are no occasions and are left out, and
+    so is every row outside the view: each row belongs to a customer.
     """
 
     starts: Ints

@@ -26,7 +26,7 @@ class HistoryFile:
     def facts(self) -> dict[str, Any]:
         """as_of, observed_until, first_purchase (instants), timezone, currency, report, fingerprint ..."""
         try:
-            metadata = pq.read_schema(self.path).metadata or {}
+            metadata = pq.read_metadata(self.path).metadata or {}
             facts: dict[str, Any] = json.loads(metadata[KEY])
         except (OSError, pa.ArrowInvalid, KeyError, ValueError):
             raise InputError(

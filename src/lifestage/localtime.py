@@ -72,7 +72,7 @@ def to_local(t: Instants, zone: str) -> Instants:
 
 
 def local_days(t: Instants, zone: str) -> Instants:
-    """Number of each instant's local day (days since 1970-01-01); a later instant never has an earlier day."""
+    """Number of each instant's local day (days since 1970-01-01), never less for a later instant."""
     return _shift(t, *_day_offsets(zone)) // DAY
 
 

@@ -4,7 +4,6 @@ Flat lists go to Arrow column by column; nothing is computed row by row that Num
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, time
 from typing import Any
 
 import numpy as np
@@ -12,18 +11,15 @@ import pyarrow as pa
 
 from lifestage.errors import InputError
 from lifestage.history import History
-from lifestage.localtime import DAY, Instants, instant, midnight, to_local
 from lifestage.ragged import Bools, Floats, Ints
+from lifestage.record_values import Fault, read_instants, read_numbers, text
 from lifestage.schemas import ANSWER, EVENT, FEEDBACK_KINDS, HISTORY, INSTANT, PURCHASE, REFUND
 
 Records = Sequence[Mapping[str, Any]]
 Path = tuple[str | int, ...]
-Fault = Callable[[int, str], InputError]
-"""(flat row, what is wrong) -> the error to raise."""
 
-EARLIEST = midnight(date(1950, 1, 1), "UTC")
 LARGEST_AMOUNT = 1e15
-"""Bounds of a usable row, the same as intake's."""
+"""Beyond it no order is real, as in intake."""
 
 
 class RecordError(InputError):
@@ -45,7 +41,7 @@ def history_from_records(records: Records, zone: str) -> History:
     (`occurred_at`, `event_type`, `session_id`), `feedback` (`submitted_at`, `kind`, `score`, `resolved_at`),
     each a list of mappings in any order, and `signed_up_at`, `acquisition_channel`, `acquisition_cost`. Times
     are ISO-8601 text, datetimes or dates: naive ones are local in `zone`, dates local midnight. A negative
-    amount is a refund: of the order whose `order_id` it names, if that is not later, else of none in particular.
+    amount is a refund: of the order whose `order_id` it names, unless that is later; else of none in particular.
 
     Raises RecordError (an InputError) that names customer, field and value.
     """
@@ -59,19 +55,6 @@ def history_from_records(records: Records, zone: str) -> History:
     }
     columns = {"customer_id": pa.array(ids, pa.string()), **lists, **_profile(records, zone)}
     return History(pa.table([columns[name] for name in HISTORY.names], schema=HISTORY), zone)
-
-
-def parse_instant(value: Any, zone: str) -> int:
-    """UTC microseconds of ISO-8601 text, a datetime or a date; what is naive is local in `zone`.
-
-    Raises InputError.
-    """
-    moment = _moment(value)
-    if moment is None:
-        raise InputError(
-            f"{value!r} is no time; expected ISO-8601 such as 2025-03-31T14:05:00+02:00 or 2025-03-31"
-        )
-    return instant(moment, zone)
 
 
 # --- the tables ---------------------------------------------------------------------------------------------
@@ -97,18 +80,18 @@ class _Rows:
         return [row.get(field) for row in self.rows]
 
     def texts(self, field: str, *, required: bool = False) -> list[str | None]:
-        texts = [_text(value) for value in self.values(field)]
+        texts = [text(value) for value in self.values(field)]
         if required and None in texts:
             raise self.fault(texts.index(None), field, "is missing; give a text")
         return texts
 
     def instants(self, field: str, zone: str, *, required: bool = True) -> tuple[Ints, Bools]:
-        return _read_instants(
+        return read_instants(
             self.values(field), zone, lambda flat, fault: self.fault(flat, field, fault), required=required
         )
 
     def numbers(self, field: str, *, required: bool = True) -> tuple[Floats, Bools]:
-        return _read_numbers(
+        return read_numbers(
             self.values(field), lambda flat, fault: self.fault(flat, field, fault), required=required
         )
 
@@ -118,7 +101,7 @@ def _customer_ids(records: Records) -> list[str]:
     ids = []
     for i, record in enumerate(records):
         value = record.get("customer_id")
-        name = _text(value)
+        name = text(value)
         if name is None:
             raise RecordError(value, (i, "customer_id"), "is missing; give the customer's id as text")
         if name in seen:
@@ -142,7 +125,7 @@ def _orders(records: Records, zone: str) -> tuple[pa.Array, pa.Array]:
         )
     ids = rows.texts("order_id")
     bought = amount >= 0
-    order = _total_order(rows.owner, t, _ranks(ids), amount)
+    order = _total_order(rows.owner, t, _ranks(ids), np.abs(amount))
     kept, back = order[bought[order]], order[~bought[order]]
     order_at = _named_orders(rows, t, ids, bought, back)
     n = len(records)
@@ -160,16 +143,19 @@ def _orders(records: Records, zone: str) -> tuple[pa.Array, pa.Array]:
 
 
 def _named_orders(rows: "_Rows", t: Ints, ids: list[str | None], bought: Bools, back: Ints) -> pa.Array:
-    """Instant of the purchase that each refund (flat rows `back`) names, null where it is later or unknown."""
-    instant_of: dict[tuple[int, str], int] = {}
-    if any(ids):
-        owner, times = rows.owner.tolist(), t.tolist()
-        for i in np.flatnonzero(bought).tolist():
-            if (name := ids[i]) is None:
-                continue
-            if (owner[i], name) in instant_of:
-                raise rows.fault(i, "order_id", f"'{name}' names two purchases; give each order once")
-            instant_of[owner[i], name] = times[i]
+    """Instant of the purchase that each refund (flat rows `back`) names; null: later, or unknown."""
+    bought_ids = [name if is_bought else None for name, is_bought in zip(ids, bought.tolist(), strict=True)]
+    named = [
+        key for key in zip(rows.owner.tolist(), bought_ids, t.tolist(), strict=True) if key[1] is not None
+    ]
+    instant_of = {(owner, name): at for owner, name, at in named}
+    if len(instant_of) < len(named):
+        seen: set[tuple[int, str]] = set()
+        for i, key in enumerate(zip(rows.owner.tolist(), bought_ids, strict=True)):
+            if key in seen:
+                raise rows.fault(i, "order_id", f"'{key[1]}' names two purchases; give each order once")
+            if key[1] is not None:
+                seen.add((key[0], key[1]))
     found = []
     for i in back.tolist():
         at = instant_of.get((int(rows.owner[i]), ids[i] or ""))
@@ -201,7 +187,8 @@ def _feedback(records: Records, zone: str) -> pa.Array:
             raise rows.fault(i, "kind", f"is '{kind}'; expected one of {', '.join(FEEDBACK_KINDS)}")
     score, scored = rows.numbers("score", required=False)
     resolved, closed = rows.instants("resolved_at", zone, required=False)
-    order = _total_order(rows.owner, t, _ranks(kinds), np.where(scored, score, np.inf))
+    last = np.where(closed, resolved, np.iinfo(np.int64).max)
+    order = _total_order(rows.owner, t, _ranks(kinds), np.where(scored, score, np.inf), last)
     return _list_column(
         len(records),
         rows.owner[order],
@@ -217,10 +204,10 @@ def _profile(records: Records, zone: str) -> dict[str, pa.Array]:
     def fault(field: str) -> Fault:
         return lambda i, what: RecordError(records[i].get("customer_id"), (i, field), what)
 
-    signed_up, known = _read_instants(
+    signed_up, known = read_instants(
         [r.get("signed_up_at") for r in records], zone, fault("signed_up_at"), required=False
     )
-    cost, costed = _read_numbers(
+    cost, costed = read_numbers(
         [r.get("acquisition_cost") for r in records], fault("acquisition_cost"), required=False
     )
     if len(negative := np.flatnonzero(cost < 0)):
@@ -228,98 +215,9 @@ def _profile(records: Records, zone: str) -> dict[str, pa.Array]:
         raise fault("acquisition_cost")(i, f"is {cost[i]}; expected 0 or more")
     return {
         "signed_up_at": _instants(signed_up, known),
-        "acquisition_channel": pa.array([_text(r.get("acquisition_channel")) for r in records], pa.string()),
+        "acquisition_channel": pa.array([text(r.get("acquisition_channel")) for r in records], pa.string()),
         "acquisition_cost": pa.array(cost, mask=~costed),
     }
-
-
-# --- values -------------------------------------------------------------------------------------------------
-
-
-def _text(value: Any) -> str | None:
-    """Text without blanks around it; None for an empty one."""
-    return None if value is None else str(value).strip() or None
-
-
-def _moment(value: Any) -> datetime | None:
-    """A datetime as it was written, naive or not; None for what is no time."""
-    if isinstance(value, str):
-        try:
-            return datetime.fromisoformat(value.strip())
-        except ValueError:
-            return None
-    if isinstance(value, datetime):
-        return value
-    return datetime.combine(value, time()) if isinstance(value, date) else None
-
-
-def _read_instants(values: list[Any], zone: str, fault: Fault, *, required: bool) -> tuple[Ints, Bools]:
-    """Instants (0 where absent) and which values are given, int64[n] and bool[n]."""
-    given = np.fromiter((value is not None for value in values), np.bool_, len(values))
-    if required and not given.all():
-        raise fault(int(np.flatnonzero(~given)[0]), "is missing; give a time")
-    moments = [_moment(value) for value in values]
-    for i in np.flatnonzero(given).tolist() if None in moments else ():
-        if moments[i] is None:
-            raise fault(
-                i, f"is {_quoted(values[i])}, no time; expected ISO-8601 such as 2025-03-31T14:05:00+02:00"
-            )
-    t = _utc(moments, zone)
-    if len(early := np.flatnonzero(given & (t < EARLIEST))):
-        raise fault(int(early[0]), f"is {_quoted(values[early[0]])}; expected a time since 1950")
-    return t, given
-
-
-def _utc(moments: list[datetime | None], zone: str) -> Ints:
-    """UTC microseconds of each moment, 0 for None."""
-    stored = pa.array(moments, INSTANT).cast(pa.int64()).fill_null(0)  # Arrow takes naive ones for UTC
-    t = np.array(stored.to_numpy(zero_copy_only=False), np.int64)
-    naive = np.fromiter((m is not None and m.tzinfo is None for m in moments), np.bool_, len(moments))
-    if naive.any():
-        t[naive] = _from_local(t[naive], zone)
-    return t
-
-
-def _from_local(local: Instants, zone: str) -> Instants:
-    """Instants of local wall-clock microseconds; of two, or of none, the later (localtime's rule)."""
-    # The offset of a local time is that of a day before or a day after it, whatever changes in between.
-    before = local - (to_local(local - DAY, zone) - (local - DAY))
-    after = local - (to_local(local + DAY, zone) - (local + DAY))
-    fits_before, fits_after = to_local(before, zone) == local, to_local(after, zone) == local
-    later = np.maximum(before, after)
-    return np.where(fits_before == fits_after, later, np.where(fits_before, before, after))
-
-
-def _read_numbers(values: list[Any], fault: Fault, *, required: bool) -> tuple[Floats, Bools]:
-    """Numbers (0 where absent) and which values are given, float64[n] and bool[n]."""
-    given = np.fromiter((value is not None for value in values), np.bool_, len(values))
-    if required and not given.all():
-        raise fault(int(np.flatnonzero(~given)[0]), "is missing; give a number")
-    for i, value in enumerate(values):
-        if (
-            type(value) is not float
-            and value is not None
-            and (isinstance(value, bool | str) or not _is_number(value))
-        ):
-            raise fault(i, f"is {_quoted(value)}; expected a number")
-    numbers = np.array([0.0 if value is None else value for value in values], np.float64)
-    if len(odd := np.flatnonzero(~np.isfinite(numbers))):
-        raise fault(int(odd[0]), f"is {numbers[odd[0]]}; expected a finite number")
-    return numbers, given
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    return True
-
-
-def _quoted(value: Any) -> str:
-    """The value for an error message, cut to a readable length."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 # --- order and layout ---------------------------------------------------------------------------------------
@@ -335,8 +233,10 @@ def _ranks(texts: list[Any]) -> Callable[[], Ints]:
     return ranks
 
 
-def _total_order(owner: Ints, t: Ints, *ties: Callable[[], Ints] | Floats) -> Ints:
-    """Flat rows by owner, then time, then the tie-breaking keys from the first to the last."""
+def _total_order(owner: Ints, t: Ints, *ties: Callable[[], Ints] | Floats | Ints) -> Ints:
+    """Flat rows by owner (they come so), then time, then the tie-breaking keys from the first to the last."""
+    if np.all((owner[1:] > owner[:-1]) | (t[1:] > t[:-1])):
+        return np.arange(len(t))
     order = np.lexsort((t, owner))
     if np.any((t[order][1:] == t[order][:-1]) & (owner[order][1:] == owner[order][:-1])):
         keys = [key() if callable(key) else key for key in ties]

@@ -15,7 +15,7 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Links:
-    """One row a (refund, purchase) pair: instant of the refund, flat row of the purchase, amount taken back."""
+    """One row a (refund, purchase) pair: the refund's instant, the purchase's flat row, the amount taken back."""
 
     t: Ints
     purchase: Ints
@@ -29,11 +29,11 @@ def _amounts(rows: Ragged) -> Floats:
 def link_refunds(purchases: Ragged, refunds: Ragged) -> Links:
     """Links of a block of customers.
 
-    A refund that names its order (`order_at`) is taken from that order, and what exceeds it stays unlinked; any
-    other is taken from the customer's most recent earlier purchases, each as far as it still reaches. An order
-    later than the refund is not known to it and counts as unnamed; a purchase of the same instant is earlier.
-    What finds no purchase stays unlinked (it counts in refund features only). Only earlier rows decide, so no
-    later row can change a link.
+    A refund that names its order (`order_at`) is taken from that order, and what exceeds it stays unlinked;
+    any other is taken from the customer's most recent earlier purchases, each as far as it still reaches. An
+    order later than the refund is not known to it and counts as unnamed; a purchase of the same instant is
+    earlier. What finds no purchase stays unlinked (it counts in refund features only). Only earlier rows
+    decide, so no later row can change a link.
     """
     amounts, sizes = _amounts(purchases), _amounts(refunds)
     orders = refunds.columns["order_at"].cast(pa.int64())
@@ -74,8 +74,8 @@ def _link(
     floor = [TOLERANCE * amount for amount in left]
     opened: list[int] = []  # earlier purchases, the most recent on top
     next_row = 0
-    for refund, (at, rest, order) in enumerate(zip(refund_at, sizes, orders, strict=True)):
-        limit = TOLERANCE * rest
+    for refund, (at, size, order) in enumerate(zip(refund_at, sizes, orders, strict=True)):
+        rest = size
         while next_row < len(bought_at) and bought_at[next_row] <= at:
             opened.append(next_row)
             next_row += 1
@@ -83,7 +83,7 @@ def _link(
             candidates = list(range(bisect_left(bought_at, order), bisect_right(bought_at, order)))
         else:
             candidates = opened
-        while candidates and rest > limit:
+        while candidates and rest > TOLERANCE * size:
             row = candidates[-1]
             if left[row] > floor[row]:
                 taken = min(rest, left[row])

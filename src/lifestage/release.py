@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from lifestage import bundle, references
-from lifestage.churn import model as churn_model
 from lifestage.churn.model import ChurnModel
 from lifestage.clv.model import ClvModel
 from lifestage.errors import InputError
@@ -65,7 +64,7 @@ def load(folder: Path) -> Release:
         name=manifest["name"],
         timezone=manifest["timezone"],
         currency=manifest["currency"],
-        churn=churn_model.load(folder / "churn"),
+        churn=ChurnModel.load(folder / "churn"),
         clv=ClvModel.load(folder / "clv"),
         references=references.from_bytes((folder / "references.parquet").read_bytes()),
         policy=parse_text((folder / "policy.yaml").read_text(encoding="utf-8"), f"{folder.name}/policy.yaml"),

@@ -27,7 +27,9 @@ def test_distinct_gives_the_columns_back() -> None:
 
 
 def test_weights_are_summed_and_zero_weights_dropped() -> None:
-    made = compress(np.array([1.0, 1, 2]), np.array([2.0, 2, 3]), np.array([5.0, 5, 5]), np.array([2.0, 3, 0]))
+    made = compress(
+        np.array([1.0, 1, 2]), np.array([2.0, 2, 3]), np.array([5.0, 5, 5]), np.array([2.0, 3, 0])
+    )
     assert made.count.tolist() == [5]
     assert made.frequency.tolist() == [1]
 

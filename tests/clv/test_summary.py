@@ -96,7 +96,9 @@ def test_agrees_with_lifetimes_on_cdnow(cdnow_log: list[tuple[int, int, float]])
 
 
 def test_a_purchase_after_the_cutoff_is_refused() -> None:
-    with pytest.raises(InputError, match=r"a purchase falls on day 12, expected none after the cutoff's day 10"):
+    with pytest.raises(
+        InputError, match=r"a purchase falls on day 12, expected none after the cutoff's day 10"
+    ):
         summarise(np.array([0]), np.array([2]), np.array([3, 12]), np.ones(2), 10)
 
 

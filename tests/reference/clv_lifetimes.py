@@ -31,7 +31,9 @@ def bg_nbd(params: dict[str, float]) -> dict[str, object]:
         "T": T.tolist(),
         "t": t.tolist(),
         "probability_alive": model.conditional_probability_alive(x, t_x, T).tolist(),
-        "expected_purchases": model.conditional_expected_number_of_purchases_up_to_time(t, x, t_x, T).tolist(),
+        "expected_purchases": model.conditional_expected_number_of_purchases_up_to_time(
+            t, x, t_x, T
+        ).tolist(),
     }
 
 
@@ -39,7 +41,9 @@ def gamma_gamma(params: dict[str, float]) -> dict[str, object]:
     """One row per (x, m) of a grid."""
     model = lifetimes.GammaGammaFitter()
     model.params_ = pd.Series(params)
-    x, m = (np.array(c, float) for c in zip(*itertools.product([0, 1, 5, 40], [0.5, 35.0, 900.0]), strict=True))
+    x, m = (
+        np.array(c, float) for c in zip(*itertools.product([0, 1, 5, 40], [0.5, 35.0, 900.0]), strict=True)
+    )
     value = model.conditional_expected_average_profit(x, m)
     return {"params": params, "x": x.tolist(), "m": m.tolist(), "expected_order_value": value.tolist()}
 

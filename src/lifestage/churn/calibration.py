@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, log_expit
 
-from lifestage.churn.dataset import Bools, Floats
 from lifestage.errors import InputError
+from lifestage.ragged import Bools, Floats
 
 MIN_SLOPE = 1e-2
 """A slope is never smaller: calibration must not turn the ranking round, nor make all customers tie."""
@@ -56,9 +56,7 @@ class Calibrator:
         try:
             made = cls(str(document["method"]), *(float(document[k]) for k in ("a", "b", "c")))
         except (KeyError, TypeError, ValueError):
-            raise InputError(
-                "the calibration is damaged: expected 'method', 'a', 'b', 'c'; train again"
-            ) from None
+            raise InputError("calibration is damaged: expected method, a, b, c; train again") from None
         if not (np.isfinite([made.a, made.b, made.c]).all() and made.a > 0 and made.b > 0):
             raise InputError(f"the calibration is damaged: {made} is not finite with a, b > 0; train again")
         return made
@@ -125,7 +123,7 @@ def _targets(churned: Bools) -> Floats:
 def _logistic(columns: Floats, target: Floats, offset: npt.NDArray[np.float64] | float = 0.0) -> Floats:
     """Weights (k,) of largest likelihood for soft targets: Newton with halving steps; columns (n, k).
 
-    A column with no spread beside the intercept has weight ~0 by the tiny ridge that keeps the Hessian regular.
+    A tiny ridge keeps the Hessian regular where a column has no spread beside the intercept.
     """
     scale = np.maximum(np.abs(columns).max(axis=0), 1e-300)
     x = columns / scale

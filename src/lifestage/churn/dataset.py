@@ -7,9 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lifestage.errors import InputError
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+from lifestage.ragged import Bools, Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The honest grade of a churn forecast: the same figures for the model and for the rules of thumb beside it."""
+"""The honest grade of a churn forecast: the same figures for the model and for the plain rules beside it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from lifestage.churn.calibration import platt
-from lifestage.churn.dataset import Bools, Floats
 from lifestage.churn.intervals import REPETITIONS, Difference, paired_differences
 from lifestage.churn.metrics import calibration_error, perfect_calibration_error, top_decile_lift
 from lifestage.errors import InputError
+from lifestage.ragged import Bools, Floats
 
 MODEL = "model"
 RULES = {"days_since_last_order": 1.0, "bg_nbd_expected_orders": -1.0}
@@ -41,14 +41,11 @@ class Evaluation:
 
     def table(self) -> pd.DataFrame:
         """One row per method; the model's lead in ROC-AUC and its 95 % interval stand in the rule's row."""
-        frame = pd.DataFrame.from_dict({m: dict(f) for m, f in self.figures.items()}, orient="index")
+        frame = pd.DataFrame([{"method": m, **f} for m, f in self.figures.items()])
+        leads = [self.differences[m]["roc_auc"] if m in self.differences else None for m in self.figures]
         for column in ("value", "low", "high"):
             label = "model_lead" if column == "value" else f"model_lead_{column}"
-            frame[label] = [
-                getattr(self.differences[m]["roc_auc"], column) if m in self.differences else np.nan
-                for m in frame.index
-            ]
-        frame.index.name = "method"
+            frame[label] = [np.nan if lead is None else getattr(lead, column) for lead in leads]
         return frame
 
     def metrics(self) -> dict[str, float]:
@@ -78,8 +75,8 @@ def evaluate(
 ) -> Evaluation:
     """Grade the model beside plain rules on the test sample, shape (n,).
 
-    `rules`: names of RULES -> the rule's value for each test customer (days; expected orders), None where it is
-    not to be had; `rules_validation`: the same for the validation customers. A rule ranks by its own value;
+    `rules`: names of RULES -> the rule's value for each test customer (days; expected orders), None where it
+    is not to be had; `rules_validation`: the same for the validation customers. A rule ranks by its own value;
     its probability is a logistic curve of log(1 + value) fitted on validation, out of time like the model's
     calibration, so that log loss, Brier score and calibration error compare. Churned is the positive class of
     `pr_auc` (average precision); `pr_auc_rarer` is that of the class rarer in training

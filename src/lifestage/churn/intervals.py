@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lifestage.churn.dataset import Bools, Floats
+from lifestage.ragged import Bools, Floats
 
 BAG = 20_000
 REPETITIONS = 500
@@ -63,7 +63,7 @@ def paired_differences(
     """Rule -> measure -> model minus rule; scores are higher = likelier to churn, shape (n,).
 
     Measures: `roc_auc`, and `average_precision` of the rarer class. Model and rules are weighed on the same
-    draws. Above BAG customers each draw is still of n customers, but from a random bag of BAG of them, and the
+    draws. Above BAG customers each draw is still of n, but from a random bag of BAG of them, and the
     interval is moved to the difference on all: the bag of little bootstraps with one bag (Kleiner, Talwalkar,
     Sarkar & Jordan 2014). A draw with one class only is left out.
     """

@@ -1,10 +1,10 @@
-"""Figures of a churn forecast that scikit-learn lacks; all are free of the order of customers, ties included."""
+"""Figures of a churn forecast that scikit-learn lacks; none depends on the order of customers, ties included."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from lifestage.churn.dataset import Bools, Floats
+from lifestage.ragged import Bools, Floats
 
 BINS = 10
 
@@ -65,7 +65,7 @@ def top_decile_lift(score: Floats, churned: Bools) -> float:
 
 
 def gain_curve(score: Floats, churned: Bools, share: Floats) -> Floats:
-    """Share of all churners found when the `share` (0 to 1) of customers with the highest score is contacted."""
+    """Share of all churners found among the `share` (0 to 1) of customers with the highest score."""
     order = np.argsort(-score, kind="stable")
     outcome = _tied_mean(score[order], churned[order].astype(np.float64))
     found = np.concatenate([[0.0], np.cumsum(outcome)])

@@ -1,6 +1,7 @@
-"""Pictures of one evaluation: matplotlib figures without pyplot, so that no window or global state is touched."""
+"""Pictures of one evaluation: matplotlib figures without pyplot, so no window or global state is touched."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +11,7 @@ from sklearn.metrics import roc_curve
 
 from lifestage.churn.evaluation import MODEL, Evaluation
 from lifestage.churn.metrics import gain_curve, reliability
+from lifestage.churn.training import Fit
 
 # Okabe & Ito's palette: told apart by colour-blind readers too.
 COLOURS = {MODEL: "#0072B2", "days_since_last_order": "#D55E00", "bg_nbd_expected_orders": "#009E73"}
@@ -21,22 +23,20 @@ LABELS = {
 GREY = "#777777"
 
 
-def figures(evaluation: Evaluation, importance: Mapping[str, float]) -> dict[str, Figure]:
+def all_plots(evaluation: Evaluation, fit: Fit) -> dict[str, Figure]:
     """File stem -> figure, for a tracker or a report."""
     return {
         "reliability": reliability_figure(evaluation),
         "gain": gain_figure(evaluation),
         "lift": lift_figure(evaluation),
         "roc": roc_figure(evaluation),
-        "importance": importance_figure(importance),
+        "importance": importance_figure(fit.model.importance()),
     }
 
 
 def reliability_figure(evaluation: Evaluation) -> Figure:
     """Predicted against observed in ten bins of equal mass, each with its 95 % range under a true model."""
-    figure, axes = _canvas(
-        "Are the probabilities true?", "predicted probability of churn", "share that churned"
-    )
+    figure, axes = _canvas("Are the probabilities true?", "predicted churn probability", "share that churned")
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfect")
     for method, probability in evaluation.probabilities.items():
         r = reliability(probability, evaluation.churned)
@@ -52,7 +52,7 @@ def reliability_figure(evaluation: Evaluation) -> Figure:
                 high,
                 color=COLOURS[MODEL],
                 alpha=0.15,
-                label="95 % range if the model is true",
+                label="95 % range if true",
             )
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.xaxis.set_major_formatter(PercentFormatter(1))
@@ -140,7 +140,7 @@ def _canvas(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _style(method: str) -> dict[str, str | float]:
+def _style(method: str) -> dict[str, Any]:
     is_model = method == MODEL
     return {"color": COLOURS[method], "linewidth": 2.4 if is_model else 1.4, "zorder": 3 if is_model else 2}
 

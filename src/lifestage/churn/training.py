@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 
-from lifestage.churn.calibration import Calibrator, calibrate
+from lifestage.churn.calibration import calibrate
 from lifestage.churn.dataset import Sample, matrix
-from lifestage.churn.model import ChurnModel
+from lifestage.churn.model import ChurnModel, Trees
 from lifestage.errors import InputError
 
 MIN_ROWS = 50
@@ -27,10 +27,7 @@ Progress = Callable[[int, int], None]
 class Fit:
     """A trained classifier with all that a refit and a report need."""
 
-    booster: str
-    """LightGBM's text format."""
-    calibrator: Calibrator
-    features: tuple[str, ...]
+    model: ChurnModel
     settings: Mapping[str, Any]
     """LightGBM parameters, without threads."""
     trees: int
@@ -39,10 +36,6 @@ class Fit:
     """Share of churned rows in training."""
     validation_log_loss: tuple[float, ...]
     """Before calibration, after each tree; empty in a refit."""
-
-    def model(self, *, horizon_days: int, active_within_days: int) -> ChurnModel:
-        """The scoring model; the two numbers (days) say what was predicted and for whom."""
-        return ChurnModel(self.booster, self.features, self.calibrator, horizon_days, active_within_days)
 
 
 def settings_for(rows: int, seed: int) -> dict[str, Any]:
@@ -75,6 +68,8 @@ def fit(
     validation: Sample,
     *,
     seed: int,
+    horizon_days: int,
+    active_within_days: int,
     num_threads: int = 0,
     progress: Progress | None = None,
 ) -> Fit:
@@ -82,7 +77,8 @@ def fit(
 
     No class is reweighted, so that probabilities are true. The number of trees is the one of least log loss
     on `validation`; the calibration is fitted there too. The same data and seed give the same bytes, whatever
-    `num_threads` (0 = all cores).
+    `num_threads` (0 = all cores). `horizon_days` and `active_within_days` say what the labels mean; the model
+    carries them.
 
     Raises InputError for too few rows, one class only, constant features, or features that differ.
     """
@@ -107,16 +103,16 @@ def fit(
     )
     trees = int(booster.best_iteration)
     score = booster.predict(held_out, raw_score=True, num_iteration=trees, num_threads=num_threads)
-    return Fit(
-        booster=_text(booster, trees),
-        calibrator=calibrate(np.asarray(score, np.float64), validation.churned, seed=seed),
+    calibrator = calibrate(np.asarray(score, np.float64), validation.churned, seed=seed)
+    model = ChurnModel(
+        {"evaluation": Trees(_text(booster, trees), calibrator)},
+        "evaluation",
         features=names,
-        settings=settings,
-        trees=trees,
-        rows=len(train),
-        base_rate=train.base_rate,
-        validation_log_loss=tuple(history["validation"]["binary_logloss"]),
+        horizon_days=horizon_days,
+        active_within_days=active_within_days,
     )
+    losses = tuple(history["validation"]["binary_logloss"])
+    return Fit(model, settings, trees, len(train), train.base_rate, losses)
 
 
 def refit(
@@ -137,25 +133,26 @@ def refit(
     """
     _check(sample, "shipped training")
     _check_features(sample)
-    if sample.names != evaluation.features:
+    model = evaluation.model
+    if sample.names != model.features:
         raise InputError(
-            "the shipped fit's features differ from the evaluation fit's; build both samples alike"
+            "the shipped churn fit needs the features of the evaluation fit; build both samples alike"
         )
     settings = {**evaluation.settings, "seed": seed}
     booster = lgb.train(
         {**settings, "num_threads": num_threads},
-        _dataset(sample, evaluation.features),
+        _dataset(sample, model.features),
         evaluation.trees,
         callbacks=_reporting(progress),
     )
-    return replace(
-        evaluation,
-        booster=_text(booster, evaluation.trees),
-        settings=settings,
-        rows=len(sample),
-        base_rate=sample.base_rate,
-        validation_log_loss=(),
+    shipped = ChurnModel(
+        {**model.fits, "shipped": Trees(_text(booster, evaluation.trees), model.calibrator)},
+        "shipped",
+        features=model.features,
+        horizon_days=model.horizon_days,
+        active_within_days=model.active_within_days,
     )
+    return Fit(shipped, settings, evaluation.trees, len(sample), sample.base_rate, ())
 
 
 def _dataset(sample: Sample, names: tuple[str, ...]) -> lgb.Dataset:

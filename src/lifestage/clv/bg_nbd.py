@@ -58,6 +58,10 @@ def order_rate_given_alive(params: BetaGeoParams, t: Floats, x: Floats, T: Float
     """
     r, alpha, a, b = params
     A = alpha + T
+    # scipy's hyp2f1 loses its digits, or returns NaN, where r - a is all but an integer; 1e-7 beside it the
+    # function itself differs by 1e-7
+    beside = r - a - round(r - a)
+    a += beside + 1e-7 if abs(beside) < 1e-7 else 0.0
     curve = hyp2f1(a, a + b - r - 1.0, a + b + x, t / (A + t))
     return np.asarray((r + x) / A * np.exp(-a * log1p(t / A)) * curve, np.float64)
 

@@ -52,6 +52,7 @@ class Summary:
     def check(self) -> None:
         """Raises InputError for the first customer that no purchase history can have produced."""
         known = self.has_purchase
+        _refuse_shapes(known, self.frequency, self.recency, self.T, self.monetary_value)
         x, t_x, age, m = (c[known] for c in (self.frequency, self.recency, self.T, self.monetary_value))
         check_recency_frequency(x, t_x, age)
         _refuse(~((m >= 0) & np.isfinite(m)), "monetary_value", m, "a finite number >= 0")
@@ -69,11 +70,7 @@ def concatenate(parts: Sequence[Summary]) -> Summary:
 
 def check_recency_frequency(frequency: Floats, recency: Floats, T: Floats) -> None:
     """One check per customer; raises InputError that names the column, the value and its range."""
-    if not (frequency.shape == recency.shape == T.shape and frequency.ndim == 1):
-        raise InputError(
-            f"frequency, recency and T have shapes {frequency.shape}, {recency.shape} and {T.shape}, "
-            "expected one number a customer in each"
-        )
+    _refuse_shapes(frequency, recency, T)
     x, t_x = frequency, recency
     whole = (x >= 0) & (x == np.floor(x)) & np.isfinite(x)
     _refuse(~whole, "frequency", x, "a whole number >= 0 (purchase days after the first)")
@@ -84,6 +81,16 @@ def check_recency_frequency(frequency: Floats, recency: Floats, T: Floats) -> No
     _refuse(
         (x == 0) & (t_x != 0), "recency", t_x, "0 where frequency is 0: the only purchase is also the last"
     )
+
+
+def _refuse_shapes(*columns: Floats | Bools) -> None:
+    shapes = {column.shape for column in columns}
+    if len(shapes) > 1 or len(next(iter(shapes))) != 1:
+        found = ", ".join(str(column.shape) for column in columns)
+        raise InputError(
+            f"frequency, recency, T and their companions have shapes {found}, expected one number a customer in "
+            "each; make them equally long"
+        )
 
 
 def _refuse(bad: Bools, column: str, values: Floats, expected: str) -> None:

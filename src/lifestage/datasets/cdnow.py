@@ -34,7 +34,9 @@ def load() -> pa.Table:
     lines = _file("CDNOW_master.txt").read_text(encoding="ascii").splitlines()[1:]
     rows = [line.split() for line in lines if line.strip()]
     columns = zip(*rows, strict=True)
-    return pa.table({name: pa.array(column, pa.string()) for name, column in zip(COLUMNS, columns, strict=True)})
+    return pa.table(
+        {name: pa.array(column, pa.string()) for name, column in zip(COLUMNS, columns, strict=True)}
+    )
 
 
 def sample_summary() -> pa.Table:

@@ -1,4 +1,4 @@
-"""The catalogue: every feature with its family, unit, window and meaning, and the one function that computes them."""
+"""The catalogue: every feature with its family, unit, window and meaning, and the function that computes all."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
 """The purchase family: counts and spend by window, gaps, own rhythm, refunds, habits.
 
-Kernels over ragged arrays; every customer's segment is reduced by itself. Windows are [cutoff - w days, cutoff)
-in exact microseconds; habits and gaps between purchase days use the shop's calendar.
+Kernels over ragged arrays; every customer's segment is reduced by itself. Windows are [cutoff - w days,
+cutoff) in exact microseconds; habits and gaps between purchase days use the shop's calendar.
 """
 
 import numpy as np
@@ -111,7 +111,9 @@ def _rhythm(bought: Purchases, present: Bools, last_age: Floats) -> Columns:
 
 def _ratio(numerator: Floats | Ints, denominator: Floats | Ints, defined: Bools) -> Floats:
     """numerator / denominator where `defined`, else NaN, float64[n]."""
-    return np.divide(numerator, denominator, out=np.full(len(defined), np.nan), where=defined)
+    out = np.full(len(defined), np.nan)
+    np.divide(numerator, denominator, out=out, where=defined)
+    return out
 
 
 def _refunds(view: Before, kept: Floats) -> Columns:

@@ -12,8 +12,6 @@ from lifestage.schemas import FEEDBACK_KINDS, Table
 KEPT = "kept"
 FILTERED = "filtered"
 FUTURE = "time after the extraction"
-REPEATED_ORDER = "repeated order_id"
-REPEATED_CUSTOMER = "repeated customer_id"
 MALFORMED = "line that is no CSV row"
 
 EARLIEST_YEAR = 1950
@@ -63,7 +61,9 @@ def _bad(read: ir.Table, column: str) -> ir.BooleanValue:
 
 
 def _time(read: ir.Table, column: str, extracted_at: int, *, required: bool) -> list[Case]:
-    cases: list[Case] = [(read[column].isnull() & ~read[f"{column}_given"], f"missing {column}")] if required else []
+    cases: list[Case] = (
+        [(read[column].isnull() & ~read[f"{column}_given"], f"missing {column}")] if required else []
+    )
     cases.append((_bad(read, column), f"unparseable {column}"))
     earliest = midnight(date(EARLIEST_YEAR, 1, 1), "UTC")
     cases.append((read[column] < earliest, f"{column} before {EARLIEST_YEAR}"))

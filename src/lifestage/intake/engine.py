@@ -63,7 +63,14 @@ class Engine:
 
     def keep(self, name: str, table: ir.Table) -> ir.Table:
         """The table, computed once."""
-        return self.ibis.create_table(name, table, overwrite=True)
+        self.run(f"CREATE OR REPLACE TABLE {quoted(name)} AS {self.ibis.compile(table)}")
+        return self.ibis.table(name)
+
+    def copy(self, name: str, table: pa.Table) -> None:
+        """An Arrow table as a table of the engine's own."""
+        self._connection.register(f"arrow_{name}", table)
+        self.run(f"CREATE TABLE {quoted(name)} AS SELECT * FROM {quoted(f'arrow_{name}')}")
+        self._connection.unregister(f"arrow_{name}")
 
     def drop(self, name: str) -> None:
         self.run(f"DROP TABLE IF EXISTS {quoted(name)}")

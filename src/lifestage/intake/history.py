@@ -31,7 +31,9 @@ def write_history(
     fingerprint = Fingerprint(schema)
     done = 0
     try:
-        with pq.ParquetWriter(part, schema, compression="zstd", compression_level=1) as writer:
+        # Without the Arrow schema in it, the file's own metadata can be written last, with the fingerprint.
+        options = {"compression": "zstd", "compression_level": 1, "store_schema": False}
+        with pq.ParquetWriter(part, schema, use_dictionary=_texts(schema), **options) as writer:
             for block in intake.blocks(block_customers):
                 writer.write_batch(block, row_group_size=block.num_rows)
                 fingerprint.add(block)
@@ -52,6 +54,12 @@ def write_history(
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _texts(schema: pa.Schema) -> list[str]:
+    """Parquet paths of the texts that repeat; a dictionary of instants and amounts would only cost time."""
+    plain = [f.name for f in schema if pa.types.is_string(f.type) and f.name != "customer_id"]
+    return [*plain, "events.list.element.event_type", "feedback.list.element.kind"]
 
 
 class Fingerprint:

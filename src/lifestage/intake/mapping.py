@@ -40,7 +40,9 @@ def read_as_ours(engine: Engine, table: Table, source: Source, raw: Raw) -> ir.T
         fields[column] = _value(table, column, value, kind, place)
         fields[f"{column}_given"] = _given(tree, raw.types)
         if table.instant == column and source.grain == "line":
-            fields["local_day"] = f"date_diff('day', DATE '1970-01-01', CAST({_instant(value, kind)} AS DATE))"
+            fields["local_day"] = (
+                f"date_diff('day', DATE '1970-01-01', CAST({_instant(value, kind)} AS DATE))"
+            )
     fields["passes"] = "true"
     if source.where is not None:
         place = f"sources.{table.name}.where (file {raw.origin})"
@@ -100,7 +102,9 @@ def _value(table: Table, column: str, value: str, kind: str, place: str) -> str:
     ours = table[column].type
     if ours == INSTANT:
         if kind != "VARCHAR" and not kind.startswith(_TIMES):
-            advice = "write e.g. to_timestamp(column) for seconds, epoch_ms(column) for milliseconds since 1970"
+            advice = (
+                "write e.g. to_timestamp(column) for seconds, epoch_ms(column) for milliseconds since 1970"
+            )
             if is_number(kind):
                 advice += ", or strptime(CAST(column AS VARCHAR), '%Y%m%d') for a number like 20240131"
             raise InputError(f"{place}: is of type {kind}, which is no time; {advice}")

@@ -71,7 +71,7 @@ def _as_number(node: exp.Expression, types: Mapping[str, str], *, widen: bool) -
     if isinstance(node, (*_OF_TEXT, *_MORE_TEXT)) or (isinstance(node, exp.Literal) and node.is_string):
         return exp.TryCast(this=node.copy(), to=exp.DataType.build("DOUBLE"))
     if isinstance(node, _PASSING):
-        keys = ("this", "expression", "true", "false", "default")
+        keys: tuple[str, ...] = ("this", "expression")
         if isinstance(node, exp.Case):  # `this` and the conditions are not the value
             keys = ("default",)
         elif isinstance(node, exp.If):

@@ -43,7 +43,9 @@ def account(engine: Engine, staged: Staged, as_of: int | None, *, asked: bool) -
     }
 
 
-def write_quarantine(engine: Engine, tables: list[Staged], as_of: int | None, *, asked: bool, path: Path) -> None:
+def write_quarantine(
+    engine: Engine, tables: list[Staged], as_of: int | None, *, asked: bool, path: Path
+) -> None:
     """Every rejected row of every table, to one Parquet file that appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -88,7 +90,9 @@ def _rejects(engine: Engine, staged: Staged, as_of: int | None, *, asked: bool) 
     bad = rows.filter(~rows["fate"].isin([KEPT, FILTERED]), in_scope(rows, as_of, asked=asked))
     counted = account(engine, staged, as_of, asked=asked)["rejected"]
     if any(reason not in (MALFORMED, staged.repeats_reason) for reason in counted):
-        for batch in engine.stream(bad.select(reason=bad["fate"], row=bad["row"]).order_by(["reason", "row"])):
+        for batch in engine.stream(
+            bad.select(reason=bad["fate"], row=bad["row"]).order_by(["reason", "row"])
+        ):
             yield _batch(name, batch["reason"], batch["row"])
     if staged.repeats_reason in counted:
         again = _repeated(staged, as_of)
@@ -96,7 +100,9 @@ def _rejects(engine: Engine, staged: Staged, as_of: int | None, *, asked: bool) 
             reasons = pa.repeat(staged.repeats_reason, batch.num_rows)
             yield _batch(name, reasons, batch["row"])
     if lines := staged.raw.malformed:
-        found = [json.dumps({"line": line, "problem": kind}, ensure_ascii=False) for kind, line in sorted(lines)]
+        found = [
+            json.dumps({"line": line, "problem": kind}, ensure_ascii=False) for kind, line in sorted(lines)
+        ]
         yield _batch(name, pa.repeat(MALFORMED, len(found)), pa.array(found))
 
 

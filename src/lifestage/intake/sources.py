@@ -40,7 +40,7 @@ def open_source(engine: Engine, name: str, source: Source) -> Raw:
     """The raw table of a canonical table `name`. Raises InputError."""
     relation = f"raw_{name}"
     if source.dataset is not None:
-        engine.ibis.create_table(relation, DATASETS[source.dataset]())
+        engine.copy(relation, DATASETS[source.dataset]())
         return Raw(relation, f"dataset {source.dataset}", engine.types(f"SELECT * FROM {relation}"))
     files = _files(name, str(source.path))
     kinds = {_kind(name, file) for file in files}
@@ -56,10 +56,14 @@ def _files(name: str, path: str) -> list[Path]:
         return [Path(path)]
     files = sorted(Path(p) for p in glob(path, recursive=True) if Path(p).is_file())  # noqa: PTH207
     if Path(path).is_dir():
-        raise InputError(f"{name}: '{path}' is a directory; name its files, e.g. '{path.rstrip('/')}/*.parquet'")
+        raise InputError(
+            f"{name}: '{path}' is a directory; name its files, e.g. '{path.rstrip('/')}/*.parquet'"
+        )
     if not files:
         where = f"the directory this runs in, {Path.cwd()}"
-        raise InputError(f"{name}: no file '{path}' exists (looked from {where}); correct sources.{name}.path")
+        raise InputError(
+            f"{name}: no file '{path}' exists (looked from {where}); correct sources.{name}.path"
+        )
     return files
 
 
@@ -116,7 +120,9 @@ def _open_csv(engine: Engine, relation: str, source: Source, files: list[Path]) 
     Files of one glob may name their columns in different orders; one that lacks a column reads as empty there.
     """
     if len(source.delimiter) != 1:
-        raise InputError(f"'{source.path}': delimiter {source.delimiter!r} must be one character, e.g. ',' or ';'")
+        raise InputError(
+            f"'{source.path}': delimiter {source.delimiter!r} must be one character, e.g. ',' or ';'"
+        )
     layouts: dict[tuple[str, ...], list[Path]] = {}
     for file in files:
         layouts.setdefault(_header(file, source.delimiter), []).append(file)

@@ -67,12 +67,18 @@ def stage(engine: Engine, table: Table, source: Source, extracted_at: int) -> St
         raise InputError(f"{table.name}: {raw.origin} cannot be read to its end: {reason}") from None
     staged = Staged(table, raw, rows, ours, extra)
     if not sum(fates(engine, staged, None, asked=False)["read"].values()):
-        raise InputError(f"{table.name}: {raw.origin} has no rows; give a file with data, or remove the table")
+        raise InputError(
+            f"{table.name}: {raw.origin} has no rows; give a file with data, or remove the table"
+        )
     return staged
 
 
 def find_repeats(
-    engine: Engine, staged: Staged, among: Callable[[ir.Table], ir.Table], key: str, order: list[str], reason: str
+    engine: Engine,
+    staged: Staged,
+    among: Callable[[ir.Table], ir.Table],
+    key: str,
+    order: list[str],
 ) -> Staged:
     """The same table with its repeated ids found; `among` gives the rows whose id must be its own.
 
@@ -85,7 +91,9 @@ def find_repeats(
     again = among(staged.read).semi_join(repeated, key)
     keys = [again[column].asc(nulls_first=False) for column in (*order, "row")]
     ranked = again.mutate(rank=ibis.row_number().over(group_by=key, order_by=keys))
-    return replace(staged, repeats=engine.keep(f"repeats_{staged.table.name}", ranked), repeats_reason=reason)
+    return replace(
+        staged, repeats=engine.keep(f"repeats_{staged.table.name}", ranked), repeats_reason=f"repeated {key}"
+    )
 
 
 def without_repeats(staged: Staged, kept: ir.Table, key: str) -> ir.Table:

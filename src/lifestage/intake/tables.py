@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lifestage.intake import scope
 from lifestage.intake.blocks import Numbered, stream_blocks
-from lifestage.intake.checks import KEPT, REPEATED_CUSTOMER, REPEATED_ORDER
+from lifestage.intake.checks import KEPT
 from lifestage.intake.engine import Engine
 from lifestage.intake.orders import purchases, refunds, sum_lines
 from lifestage.intake.quarantine import account, check_share, write_quarantine
@@ -76,7 +76,8 @@ def _open(engine: Engine, shop: Shop, extracted_at: int, as_of: int | None) -> I
     asked = as_of is not None or shop.as_of not in ("data_end", "now")
     quarantine = shop.output / "quarantine.parquet"
     staged = {
-        name: stage(engine, CANONICAL[name], source, extracted_at) for name, source in shop.sources.given.items()
+        name: stage(engine, CANONICAL[name], source, extracted_at)
+        for name, source in shop.sources.given.items()
     }
     staged["transactions"], orders = _orders(engine, shop, staged["transactions"], known_as_of)
     span = _span(engine, shop, orders, known_as_of, asked=asked)
@@ -89,9 +90,9 @@ def _open(engine: Engine, shop: Shop, extracted_at: int, as_of: int | None) -> I
     if span is None:
         raise scope.no_purchase(staged["transactions"].raw.origin, known_as_of, shop.timezone)
     numbered = _number(engine, staged, orders, span.as_of)
-    for name in staged:
+    for name, table in staged.items():
         engine.drop(f"rows_{name}")
-        if staged[name].raw.stored:
+        if table.raw.stored:
             engine.drop(f"raw_{name}")
     figures = _figures(engine, numbered)
     return Intake(
@@ -130,7 +131,7 @@ def _orders(engine: Engine, shop: Shop, staged: Staged, as_of: int | None) -> tu
         return rows.filter(rows["fate"] == KEPT, rows["amount"] >= 0, rows["order_id"].notnull())
 
     order = ["t", "amount", "customer_id"]
-    staged = find_repeats(engine, staged, named, "order_id", order, REPEATED_ORDER)
+    staged = find_repeats(engine, staged, named, "order_id", order)
     if staged.repeats is None:
         return staged, kept
     bought, others = purchases(kept), kept.filter(kept["amount"] < 0)
@@ -143,7 +144,7 @@ def _one_profile_each(engine: Engine, staged: Staged, as_of: int | None) -> Stag
         return rows if as_of is None else rows.filter(rows["t"].isnull() | (rows["t"] < as_of))
 
     order = ["t", "acquisition_channel", "acquisition_cost", *staged.extra]
-    return find_repeats(engine, staged, known, "customer_id", order, REPEATED_CUSTOMER)
+    return find_repeats(engine, staged, known, "customer_id", order)
 
 
 def _span(engine: Engine, shop: Shop, orders: ir.Table, as_of: int | None, *, asked: bool) -> Scope | None:
@@ -180,8 +181,15 @@ def _number(engine: Engine, staged: dict[str, Staged], orders: ir.Table, as_of: 
     if "customers" in rows:
         described = rows["customers"].rename(signed_up_at="t")
         profile = engine.keep("profile", known.left_join(described, "customer_id").drop("customer_id_right"))
-    of = {n: engine.keep(n, r.join(known, "customer_id").drop("customer_id")) for n, r in rows.items() if n != "customers"}
-    kinds = {"purchases": purchases(of["transactions"]), "refunds": engine.keep("refunds", refunds(of["transactions"]))}
+    of = {
+        n: engine.keep(n, r.join(known, "customer_id").drop("customer_id"))
+        for n, r in rows.items()
+        if n != "customers"
+    }
+    kinds = {
+        "purchases": purchases(of["transactions"]),
+        "refunds": engine.keep("refunds", refunds(of["transactions"])),
+    }
     if "events" in of:
         kinds["events"] = of["events"]
     if "feedback" in of:

@@ -35,9 +35,7 @@ SCORES: dict[str, Published] = {
     "p_alive": Published("probability", "P(still a customer)", "仍为客户的概率"),
     "expected_orders": Published("orders", "expected orders within the CLV horizon", "预期订单数"),
     "expected_order_value": Published("currency", "expected value of an order", "预期订单金额"),
-    "clv": Published(
-        "currency", "discounted value of the future orders within the CLV horizon", "客户终身价值"
-    ),
+    "clv": Published("currency", "discounted value of the orders within the CLV horizon", "客户终身价值"),
     "clv_percentile": Published("percentile", "rank of the CLV among all buyers", "客户终身价值百分位"),
     "p_order": Published("probability", "P(at least one order within the CLV horizon)", "下单概率"),
     "recency_percentile": Published(

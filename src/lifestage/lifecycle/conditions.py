@@ -1,9 +1,7 @@
-"""A policy's conditions and sentences, checked against the published columns."""
+"""A policy's conditions, checked against the published columns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
-from string import Formatter
 
 import duckdb
 import pyarrow as pa
@@ -59,48 +57,3 @@ def _compared(tree: exp.Expression, column: str) -> list[str]:
 def first_line(error: Exception) -> str:
     """The engine's own words, without its picture of the query."""
     return str(error).strip().split("\n", maxsplit=1)[0]
-
-
-_FORMATS = {
-    "days": ("%.0f", 1.0),
-    "orders": ("%.0f", 1.0),
-    "refunds": ("%.0f", 1.0),
-    "currency": ("%.2f", 1.0),
-    "probability": ("%.0f%%", 100.0),
-    "percentile": ("%.0f%%", 100.0),
-}
-"""How a number of each unit reads in a sentence, and its factor; any other number has one decimal."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """A text with a place (%) for each of `columns`, whose numbers are multiplied by `factors` first."""
-
-    text: str
-    columns: tuple[str, ...]
-    factors: tuple[float, ...]
-
-
-def sentence(template: str, columns: Mapping[str, Published], where: str) -> Sentence:
-    """The sentence of a template whose {column} places stand for a customer's values.
-
-    Raises InputError for anything but a published column between braces.
-    """
-    try:
-        parts = list(Formatter().parse(template))
-    except ValueError:
-        raise InputError(f"{where}: '{template}' has a brace without its pair; write {{column}}") from None
-    text, names, factors = "", [], []
-    for literal, name, spec, conversion in parts:
-        text += literal.replace("%", "%%")
-        if name is None:
-            continue
-        if name not in columns or spec or conversion:
-            written = name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
-            close = get_close_matches(written, list(columns), n=1, cutoff=0.5)
-            hint = f"did you mean '{{{close[0]}}}'?" if close else "name a published column"
-            raise InputError(f"{where}: unknown place '{{{written}}}'; {hint}")
-        number = pa.types.is_floating(columns[name].type)
-        shape, factor = _FORMATS.get(columns[name].unit, ("%.1f", 1.0)) if number else ("%s", 1.0)
-        text, names, factors = text + shape, [*names, name], [*factors, factor]
-    return Sentence(text, tuple(names), tuple(factors))

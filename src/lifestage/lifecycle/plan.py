@@ -10,9 +10,9 @@ from functools import lru_cache
 
 from lifestage.expressions import parse_expression, referenced, to_sql
 from lifestage.lifecycle import columns
-from lifestage.lifecycle.conditions import Sentence, sentence
 from lifestage.lifecycle.engine import BLOCK
 from lifestage.lifecycle.policy import LEVELS, Policy, Signal, Stage
+from lifestage.lifecycle.sentences import Sentence, sentence
 
 RISK, STAGE = "risk:", "stage:"
 

@@ -1,4 +1,4 @@
-"""A policy: stages, tiers, risk levels and signals that people write in YAML; frozen, checked, kept as text."""
+"""A policy: stages, tiers, risk levels and signals, written in YAML by people; frozen and checked."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
@@ -10,8 +10,9 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, model
 
 from lifestage.errors import InputError
 from lifestage.lifecycle import columns
-from lifestage.lifecycle.conditions import condition, sentence
+from lifestage.lifecycle.conditions import condition
 from lifestage.lifecycle.segments import SEGMENTS
+from lifestage.lifecycle.sentences import sentence
 from lifestage.settings import Model
 
 Level = Literal["high", "medium", "low"]

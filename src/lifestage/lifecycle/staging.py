@@ -2,11 +2,12 @@
 
 A stage is decided in four steps: (1) the first stage in order that preempts and whose `enter` is true; else
 (2) the previous stage, if it is in this policy and its `exit` is not true; else (3) the first stage in order
-whose `enter` is true; else (4) the policy's default. NULL is not true; an omitted `exit` means "`enter` is not
-true". Every row is decided by itself, so a block of one equals a block of many.
+whose `enter` is true; else (4) the policy's default. NULL is not true; an omitted `exit` means "`enter` is
+not true". Every row is decided by itself, so a block of one equals a block of many.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import duckdb
 import numpy as np
@@ -17,15 +18,18 @@ import pyarrow.compute as pc
 from lifestage.errors import InputError
 from lifestage.lifecycle import columns as published
 from lifestage.lifecycle import engine
-from lifestage.lifecycle.conditions import Sentence, first_line
+from lifestage.lifecycle.conditions import first_line
 from lifestage.lifecycle.plan import RISK, STAGE, level_of, plan
 from lifestage.lifecycle.policy import LEVELS, Policy
 from lifestage.lifecycle.segments import segments
+from lifestage.lifecycle.sentences import offsets, reasons
 from lifestage.localtime import DAY
-from lifestage.schemas import INSTANT, PREVIOUS, SIGNAL
+from lifestage.schemas import INSTANT, SIGNAL
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Block: TypeAlias = pa.RecordBatch | pa.Table
+RFM = ("recency_percentile", "frequency_percentile", "monetary_percentile")
 
 RESULT = pa.schema(
     [
@@ -43,9 +47,7 @@ RESULT = pa.schema(
 """One row per customer, in the order of the input."""
 
 
-def assign(
-    policy: Policy, columns: pa.RecordBatch | pa.Table, as_of: int, previous: pa.Table | None
-) -> pa.Table:
+def assign(policy: Policy, columns: Block, as_of: int, previous: pa.Table | None) -> pa.Table:
     """One row per customer, in the order of `columns`: RESULT.
 
     `columns` holds customer_id and what the policy reads of lifecycle.columns.GIVEN, floats NULL where
@@ -60,20 +62,17 @@ def assign(
     was, since = _previous(previous, columns, n)
     derived: dict[str, pa.Array] = {
         "tier": _tiers(policy, columns),
-        "segment": segments(
-            *(_floats(columns, f"{name}_percentile") for name in ("recency", "frequency", "monetary"))
-        ),
+        "segment": segments(*(_floats(columns, name) for name in RFM)),
         "previous_stage": was,
         "days_in_stage": pc.divide(pc.subtract(as_of, since.cast(pa.int64())).cast(pa.float64()), float(DAY)),
     }
-    block = {
-        name: derived[name] if name in derived else _given(columns, name, policy) for name in ready.inputs
-    }
+    given = {name: _given(columns, name, policy) for name in ready.inputs if name not in derived}
+    block = {**given, **derived}
     try:
         answers = engine.query(ready.sql, pa.table(block))
     except duckdb.Error as error:
         raise InputError(
-            f"policy {policy.name}: a condition cannot be evaluated for these customers: {first_line(error)}; "
+            f"policy {policy.name}: a condition fails for these customers: {first_line(error)}; "
             "guard it, e.g. with CASE, NULLIF or TRY_CAST"
         ) from None
     stages = answers[STAGE].astype(np.int64)
@@ -81,6 +80,10 @@ def assign(
     stage = _named([s.name for s in policy.stages], stages)
     stays = pc.fill_null(pc.equal(stage, was), False)
     now = pa.scalar(as_of, pa.int64()).cast(INSTANT)
+    speakers = [
+        *((sentence, stages == i) for i, sentence in enumerate(ready.stage_sentences)),
+        *zip(ready.signal_sentences, (level >= 0 for level in levels), strict=True),
+    ]
     result = {
         "stage": stage,
         "stage_since": pc.if_else(stays, pc.fill_null(since, now), now),
@@ -88,14 +91,7 @@ def assign(
         "risk": _named([r.name for r in policy.risk], answers[RISK].astype(np.int64)),
         "signals": _signals(policy, levels, n),
         "action": _named([s.actions[0].name if s.actions else None for s in policy.stages], stages),
-        "reasons": _reasons(
-            [
-                *((s, stages == i) for i, s in enumerate(ready.stage_sentences)),
-                *zip(ready.signal_sentences, (level >= 0 for level in levels), strict=True),
-            ],
-            block,
-            n,
-        ),
+        "reasons": reasons(speakers, block, n),
     }
     return pa.table([result[field.name] for field in RESULT], schema=RESULT)
 
@@ -104,7 +100,7 @@ def _array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _given(columns: pa.RecordBatch | pa.Table, name: str, policy: Policy) -> pa.Array:
+def _given(columns: Block, name: str, policy: Policy) -> pa.Array:
     """A published column in its published type."""
     if name not in columns.schema.names:
         raise InputError(
@@ -113,7 +109,7 @@ def _given(columns: pa.RecordBatch | pa.Table, name: str, policy: Policy) -> pa.
     return _array(columns.column(name)).cast(published.GIVEN[name].type)
 
 
-def _floats(columns: pa.RecordBatch | pa.Table, name: str) -> Floats:
+def _floats(columns: Block, name: str) -> Floats:
     """A float column with NaN for NULL; all NaN where there is none."""
     if name not in columns.schema.names:
         return np.full(columns.num_rows, np.nan)
@@ -121,27 +117,22 @@ def _floats(columns: pa.RecordBatch | pa.Table, name: str) -> Floats:
     return values
 
 
-def _previous(
-    previous: pa.Table | None, columns: pa.RecordBatch | pa.Table, n: int
-) -> tuple[pa.Array, pa.Array]:
+def _previous(previous: pa.Table | None, columns: Block, n: int) -> tuple[pa.Array, pa.Array]:
     """Previous stage and its beginning, row by row with `columns`."""
     if previous is None:
         return pa.nulls(n, pa.string()), pa.nulls(n, INSTANT)
     ids = _array(previous["customer_id"]).cast(pa.string())
     if not ids.equals(_array(columns.column("customer_id")).cast(pa.string())):
         raise ValueError("previous stages must be of the same customers in the same order as the columns")
-    stage, since = (
-        _array(previous[name]).cast(PREVIOUS.field(name).type) for name in ("stage", "stage_since")
-    )
-    return stage, since
+    return _array(previous["stage"]).cast(pa.string()), _array(previous["stage_since"]).cast(INSTANT)
 
 
-def _named(names: list[str] | list[str | None], codes: Integers) -> pa.Array:
+def _named(names: Sequence[str | None], codes: Integers) -> pa.Array:
     """The names at positions `codes`, NULL at -1."""
     return pa.array(names, pa.string()).take(pa.array(codes, mask=codes < 0))
 
 
-def _tiers(policy: Policy, columns: pa.RecordBatch | pa.Table) -> pa.Array:
+def _tiers(policy: Policy, columns: Block) -> pa.Array:
     """Value tier by CLV percentile: the first whose bound is reached, NULL without a percentile."""
     percentile = _floats(columns, "clv_percentile")
     codes = np.full(len(percentile), -1, np.int64)
@@ -150,48 +141,11 @@ def _tiers(policy: Policy, columns: pa.RecordBatch | pa.Table) -> pa.Array:
     return _named([tier.name for tier in policy.tiers], codes)
 
 
-def _offsets(rows: Integers, n: int) -> pa.Array:
-    """Offsets of n lists whose entries stand in the order of `rows`, their row numbers."""
-    return pa.array(np.searchsorted(rows, np.arange(n + 1)), pa.int32())
-
-
 def _signals(policy: Policy, levels: list[Integers], n: int) -> pa.Array:
     """list<name, level>[n] of the signals that are on, in the policy's order."""
     grid = np.stack(levels, axis=1) if levels else np.empty((n, 0), np.int64)
     rows, which = np.nonzero(grid >= 0)
     names = _named([signal.name for signal in policy.signals], which)
-    words = _named(list(LEVELS), grid[rows, which])
+    words = _named(LEVELS, grid[rows, which])
     entries = pa.StructArray.from_arrays([names, words], fields=list(SIGNAL))
-    return pa.ListArray.from_arrays(_offsets(rows, n), entries)
-
-
-def _reasons(
-    speakers: list[tuple[Sentence | None, npt.NDArray[np.bool_]]], block: Mapping[str, pa.Array], n: int
-) -> pa.Array:
-    """list<string>[n]: the sentence of the stage, then of each signal that is on; one that lacks a value is left out."""
-    rows: list[Integers] = []
-    texts: list[str] = []
-    for sentence, on in speakers:
-        if sentence is None or not on.any():
-            continue
-        complete = on.copy()
-        for name in sentence.columns:
-            complete &= block[name].is_valid().to_numpy(zero_copy_only=False)
-        where = np.nonzero(complete)[0]
-        rows.append(where)
-        values = [
-            [
-                value if factor == 1 else value * factor
-                for value in block[name].take(pa.array(where)).to_pylist()
-            ]
-            for name, factor in zip(sentence.columns, sentence.factors, strict=True)
-        ]
-        texts += (
-            [sentence.text % row for row in zip(*values, strict=True)]
-            if values
-            else [sentence.text % ()] * len(where)
-        )
-    whole = np.concatenate(rows) if rows else np.empty(0, np.int64)
-    order = np.argsort(whole, kind="stable")
-    entries = pa.array(texts, pa.string()).take(pa.array(order))
-    return pa.ListArray.from_arrays(_offsets(whole[order], n), entries)
+    return pa.ListArray.from_arrays(offsets(rows, n), entries)

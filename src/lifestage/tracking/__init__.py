@@ -1,8 +1,10 @@
 """The only package that knows MLflow: runs, registered versions, aliases, downloads."""
 
+import logging
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,9 @@ from typing import Any
 # MLflow asks a server for its usage statistics at import unless told not to.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
+import numpy as np
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
@@ -18,6 +22,8 @@ from mlflow.types import ColSpec, Schema
 import mlflow
 from lifestage.errors import InputError
 
+logging.getLogger("mlflow").setLevel(logging.ERROR)  # its news is about itself; our scripts say what they do
+logging.getLogger("alembic").setLevel(logging.ERROR)
 CHAMPION, CHALLENGER = "champion", "challenger"
 PYFUNC = Path(__file__).with_name("pyfunc.py")
 
@@ -32,6 +38,14 @@ class Version:
     metrics: Mapping[str, float]
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep MLflow's own chatter off the terminal."""
+    with warnings.catch_warnings(), open(os.devnull, "w") as sink, redirect_stderr(sink), redirect_stdout(sink):
+        warnings.simplefilter("ignore")
+        yield
+
+
 class Run:
     """An open MLflow run."""
 
@@ -42,7 +56,7 @@ class Run:
         mlflow.log_params({key: str(value)[:500] for key, value in values.items()})
 
     def metrics(self, values: Mapping[str, float]) -> None:
-        mlflow.log_metrics({key: float(value) for key, value in values.items() if value == value})
+        mlflow.log_metrics({key: float(value) for key, value in values.items() if np.isfinite(value)})
 
     def tags(self, values: Mapping[str, Any]) -> None:
         mlflow.set_tags({key: str(value)[:4_000] for key, value in values.items()})
@@ -62,14 +76,15 @@ class Run:
             Schema([ColSpec("double", column, required=False) for column in inputs]),
             Schema([ColSpec("double", column) for column in outputs]),
         )
-        logged = mlflow.pyfunc.log_model(
-            name="model",
-            python_model=str(PYFUNC),
-            artifacts={"model": str(folder)},
-            signature=signature,
-            pip_requirements=["lifestage"],
-        )
-        registered = mlflow.register_model(logged.model_uri, name)
+        with _quiet():
+            logged = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(PYFUNC),
+                artifacts={"model": str(folder)},
+                signature=signature,
+                pip_requirements=["lifestage"],
+            )
+            registered = mlflow.register_model(logged.model_uri, name)
         version = str(registered.version)
         mlflow.MlflowClient().set_registered_model_alias(name, CHALLENGER, version)
         return Version(name, version, self.run_id, {})

@@ -9,7 +9,6 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from lifestage.churn.model import ChurnModel
-from lifestage.churn.model import load as load_churn
 from lifestage.clv.model import ClvModel
 from lifestage.clv.summary import Summary
 
@@ -21,12 +20,12 @@ class FolderModel(PythonModel):  # type: ignore[misc]
         folder = Path(context.artifacts["model"])
         self.model: ChurnModel | ClvModel
         if (folder / "shipped.txt").is_file():
-            self.model = load_churn(folder)
+            self.model = ChurnModel.load(folder)
         else:
             self.model = ClvModel.load(folder)
 
     def predict(
-        self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None  # noqa: ARG002
     ) -> pd.DataFrame:
         """One row per input row: churn_probability, or the CLV columns from frequency, recency, T, monetary_value."""
         columns = {str(name): model_input[name].to_numpy(np.float64) for name in model_input.columns}

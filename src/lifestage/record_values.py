@@ -1,0 +1,121 @@
+"""Values of plain records: text, times and numbers as a request or a notebook holds them.
+
+They read as intake reads a file's: naive times are local, blanks around text do not count, nothing is guessed.
+"""
+
+from collections.abc import Callable
+from datetime import date, datetime, time
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lifestage.errors import InputError
+from lifestage.localtime import DAY, Instants, instant, midnight, to_local
+from lifestage.ragged import Bools, Floats, Ints
+from lifestage.schemas import INSTANT
+
+Fault = Callable[[int, str], InputError]
+"""(row, what is wrong) -> the error to raise."""
+
+EXPECTED = "expected ISO-8601 such as 2025-03-31T14:05:00+02:00 or 2025-03-31"
+EARLIEST = midnight(date(1950, 1, 1), "UTC")
+"""Sentinel dates such as 1900-01-01 are no times, as in intake."""
+
+
+def parse_instant(value: Any, zone: str) -> int:
+    """UTC microseconds of ISO-8601 text, a datetime or a date; what is naive is local in `zone`.
+
+    Raises InputError.
+    """
+    moment = _moment(value)
+    if moment is None:
+        raise InputError(f"{_quoted(value)} is no time; {EXPECTED}")
+    t = instant(moment, zone)
+    if t < EARLIEST:
+        raise InputError(f"{_quoted(value)} is too early; expected a time since 1950")
+    return t
+
+
+def text(value: Any) -> str | None:
+    """Text without blanks around it; None for an empty one."""
+    return None if value is None else str(value).strip() or None
+
+
+def _moment(value: Any) -> datetime | None:
+    """A datetime as it was written, naive or not; None for what is no time."""
+    if isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value.strip())
+        except ValueError:
+            return None
+    if isinstance(value, datetime):
+        return value
+    return datetime.combine(value, time()) if isinstance(value, date) else None
+
+
+def read_instants(values: list[Any], zone: str, fault: Fault, *, required: bool) -> tuple[Ints, Bools]:
+    """Instants (0 where absent) and which values are given, int64[n] and bool[n]."""
+    given = np.fromiter((value is not None for value in values), np.bool_, len(values))
+    if required and not given.all():
+        raise fault(int(np.flatnonzero(~given)[0]), "is missing; give a time")
+    moments = [_moment(value) for value in values]
+    for i in np.flatnonzero(given).tolist() if None in moments else ():
+        if moments[i] is None:
+            raise fault(i, f"is {_quoted(values[i])}, no time; {EXPECTED}")
+    t = _utc(moments, zone)
+    if len(early := np.flatnonzero(given & (t < EARLIEST))):
+        raise fault(int(early[0]), f"is {_quoted(values[early[0]])}; expected a time since 1950")
+    return t, given
+
+
+def _utc(moments: list[datetime | None], zone: str) -> Ints:
+    """UTC microseconds of each moment, 0 for None."""
+    stored = pa.array(moments, INSTANT).cast(pa.int64()).fill_null(0)  # Arrow takes naive ones for UTC
+    t = np.array(stored.to_numpy(zero_copy_only=False), np.int64)
+    naive = np.fromiter((m is not None and m.tzinfo is None for m in moments), np.bool_, len(moments))
+    if naive.any():
+        t[naive] = _from_local(t[naive], zone)
+    return t
+
+
+def _from_local(local: Instants, zone: str) -> Instants:
+    """Instants of local wall-clock microseconds; of two, or of none, the later (localtime's rule)."""
+    # The offset of a local time is that of a day before or a day after it, whatever changes in between.
+    before = local - (to_local(local - DAY, zone) - (local - DAY))
+    after = local - (to_local(local + DAY, zone) - (local + DAY))
+    fits_before, fits_after = to_local(before, zone) == local, to_local(after, zone) == local
+    later = np.maximum(before, after)
+    return np.where(fits_before == fits_after, later, np.where(fits_before, before, after))
+
+
+def read_numbers(values: list[Any], fault: Fault, *, required: bool) -> tuple[Floats, Bools]:
+    """Numbers (0 where absent) and which values are given, float64[n] and bool[n]."""
+    given = np.fromiter((value is not None for value in values), np.bool_, len(values))
+    if required and not given.all():
+        raise fault(int(np.flatnonzero(~given)[0]), "is missing; give a number")
+    for i, value in enumerate(values):
+        if (
+            type(value) is not float
+            and value is not None
+            and (isinstance(value, bool | str) or not _is_number(value))
+        ):
+            raise fault(i, f"is {_quoted(value)}; expected a number")
+    numbers = np.array([0.0 if value is None else value for value in values], np.float64)
+    if len(odd := np.flatnonzero(~np.isfinite(numbers))):
+        raise fault(int(odd[0]), f"is {numbers[odd[0]]}; expected a finite number")
+    return numbers, given
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _quoted(value: Any) -> str:
+    """The value for an error message, cut to a readable length."""
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
