@@ -88,8 +88,8 @@ def describe(file: "HistoryFile") -> None:
         rejected = counts["rejected"]
         note = ", ".join(f"{n:,} {reason}" for reason, n in rejected.items()) if rejected else "none"
         say(
-            f"{table}: {counts['rows_read']:,} rows read, {counts['kept']:,} kept, {counts['filtered']:,} filtered out, "
-            f"{counts['out_of_scope']:,} at or after as_of; set aside: {note}"
+            f"{table}: {counts['rows_read']:,} rows read, {counts['kept']:,} kept, {counts['filtered']:,} filtered "
+            f"out, {counts['out_of_scope']:,} at or after as_of; set aside: {note}"
         )
     say(
         f"{file.customers:,} customers from {shown(facts['first_purchase'], zone)}, as of "

@@ -53,7 +53,8 @@ def score(shop: "Shop", as_of: date | None, flow_months: int) -> "Run":
             )
             store.publish(made.name, moment, made.parts, current=moment == instant)
     say(
-        f"{made.customers:,} customers scored as of {shown(instant, file.zone)} with release {folder.name} -> {made.folder}"
+        f"{made.customers:,} customers scored as of {shown(instant, file.zone)} with release {folder.name}"
+        f" -> {made.folder}"
     )
     return made
 

@@ -98,6 +98,8 @@ def score_run(
     """
     file = HistoryFile(history)
     out.mkdir(parents=True, exist_ok=True)
+    for left in out.glob(f".{name}.*"):  # of a run that was killed
+        shutil.rmtree(left, ignore_errors=True)
     draft = out / f".{name}.{uuid.uuid4().hex[:8]}"
     draft.mkdir()
     workers = 1 if file.customers <= SMALL else min(workers or os.cpu_count() or 1, file.blocks)

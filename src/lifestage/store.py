@@ -106,6 +106,8 @@ class Store:
             self._failing_clearly(),
             contextlib.closing(sqlite3.connect(self.path, timeout=60, isolation_level=None)) as writer,
         ):
+            # Large pages: replacing a million scores on a cold disk reads a quarter as many of them.
+            writer.execute("PRAGMA page_size = 16384")
             writer.execute("PRAGMA journal_mode = WAL")
             writer.execute("PRAGMA journal_size_limit = 67108864")
             # Taken before the load: writers queue here, so a file in the loading place is a dead one's.
@@ -251,7 +253,7 @@ def _advice(error: sqlite3.DatabaseError) -> str:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return "is being written by another run; try again when that has ended"
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
         return "cannot be opened; readers need a writable folder, too (SQLite keeps its locks there)"
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return "is no score store or is damaged; move it away and run python -m training.score"

@@ -70,10 +70,10 @@ def _batches(part: Path, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
 
 def create_scores(columns: tuple[str, ...]) -> str:
     kinds = {pa.bool_(): "INTEGER", pa.float64(): "REAL", INSTANT: "INTEGER"}
-    body = (
+    typed = [
         f"{name} {kinds.get(SCORE.field(name).type, 'TEXT')}" for name in columns if name != "customer_id"
-    )
-    return f"CREATE TABLE scores (customer_id TEXT PRIMARY KEY, {', '.join(body)})"
+    ]
+    return f"CREATE TABLE scores (customer_id TEXT PRIMARY KEY NOT NULL, {', '.join(typed)})"
 
 
 def _flat(batch: pa.RecordBatch) -> pa.RecordBatch:

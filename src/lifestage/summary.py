@@ -1,6 +1,6 @@
 """What a marketer reads after a scoring run: stages, value, risk, whom to look after first, the flow. Text tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from unicodedata import east_asian_width
 
@@ -18,8 +18,8 @@ def _width(text: str) -> int:
     return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Aligned columns; the first `left` to the left, the others to the right."""
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
+    """Aligned columns; those of number `left` to the left, the others to the right."""
     table = [list(header), *(list(row) for row in rows)]
     widths = [max(_width(row[i]) for row in table) for i in range(len(header))]
 
@@ -27,7 +27,7 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int =
         cells = []
         for i, cell in enumerate(row):
             gap = " " * (widths[i] - _width(cell))
-            cells.append(cell + gap if i < left else gap + cell)
+            cells.append(cell + gap if i in left else gap + cell)
         return "  " + "  ".join(cells).rstrip()
 
     return "\n".join(
@@ -83,23 +83,27 @@ def most_valuable_at_risk(scores: pa.Table, top: int = TOP) -> pa.Table:
 
 
 def at_risk_text(scores: pa.Table, currency: str, zone: str) -> str:
-    """The most valuable customers at risk and why."""
+    """The most valuable customers at risk and why: what each is worth, how likely to leave, since when."""
+    local = moment(0, zone).tzinfo
     rows = [
         [
             row["customer_id"],
-            "; ".join(row["reasons"] or []) or f"in stage {row['stage']}",
+            row["tier"] or "-",
             _money(row["clv"]),
             _share(row["churn_probability"]),
-            row["tier"] or "-",
-            "-"
-            if row["stage_since"] is None
-            else f"{row['stage_since'].astimezone(moment(0, zone).tzinfo):%Y-%m-%d}",
+            "-" if row["stage_since"] is None else f"{row['stage_since'].astimezone(local):%Y-%m-%d}",
+            _short("; ".join(row["reasons"] or []) or "-"),
         ]
         for row in most_valuable_at_risk(scores).to_pylist()
     ]
     if not rows:
         return "  nobody is at risk"
-    return text_table(["customer", "why", f"value, {currency}", "churn risk", "tier", "since"], rows, left=2)
+    header = ["customer", "tier", f"value, {currency}", "churn risk", "since", "why"]
+    return text_table(header, rows, left=(0, 1, 5))
+
+
+def _short(text: str, width: int = 90) -> str:
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
 
 
 METHODS = {
@@ -170,4 +174,6 @@ def moves_text(flow: pa.Table) -> str:
     if not moves:
         return "  nobody has moved yet"
     most = sorted(moves.items(), key=lambda move: (-move[1], move[0]))[:TOP]
-    return text_table(["from", "to", "customers moved"], [[a, b, f"{n:,}"] for (a, b), n in most], left=2)
+    return text_table(
+        ["from", "to", "customers moved"], [[a, b, f"{n:,}"] for (a, b), n in most], left=(0, 1)
+    )

@@ -247,3 +247,13 @@ def test_recovers_the_parameters_of_a_simulated_shop() -> None:
         assert error is not None
         assert abs(found.params._asdict()[name] - value) < 3.5 * error
         assert error < 0.25 * value
+
+
+@pytest.mark.parametrize("off", [0.0, 1e-13, 1e-10, -1e-8])
+def test_parameters_that_differ_by_an_integer(off: float) -> None:
+    """There scipy's hyp2f1 returns NaN or few digits for large x and long horizons."""
+    x, T = columns((0, 1.0), (1, 0.0), (200, 0.0), (2000, 30.0))
+    t = np.full(4, 3650.0)
+    at = bg_nbd.order_rate_given_alive(BetaGeoParams(2.0, 3.4, 4.0 + off, 0.3), t, x, T)
+    beside = bg_nbd.order_rate_given_alive(BetaGeoParams(2.0, 3.4, 4.0 + 1e-6, 0.3), t, x, T)
+    np.testing.assert_allclose(at, beside, rtol=1e-5)

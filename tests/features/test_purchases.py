@@ -29,7 +29,7 @@ def one(row: dict[str, Any], cutoff: int, zone: str = "UTC") -> dict[str, float]
     return {name: float(values[0]) for name, values in columns.items()}
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(rows=st.lists(customers(), min_size=1, max_size=5), cutoff=INSTANTS, zone=ZONES)
 def test_compute_equals_plain_python(rows: list[dict[str, Any]], cutoff: int, zone: str) -> None:
     columns = compute(make_history(rows, zone).before(cutoff))

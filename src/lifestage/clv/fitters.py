@@ -29,7 +29,11 @@ def _refuse_penalty(penalizer_coef: float) -> None:
 
 
 def _describe(fitter: Any, names: tuple[str, ...], params: Any, covariance: Floats | None) -> None:
-    """The attributes that lifetimes' base class reads: parameters and their uncertainty."""
+    """The attributes that lifetimes' base class reads: parameters and their uncertainty.
+
+    variance_matrix_ is symmetric; lifetimes' own multiplies rows by the squared parameter, so that only its
+    diagonal is right.
+    """
     fitter.params_ = pd.Series(np.array(params), index=list(names))
     spread = np.full((len(names), len(names)), np.nan) if covariance is None else covariance
     fitter.variance_matrix_ = pd.DataFrame(
@@ -141,10 +145,7 @@ class GammaGammaFitter(lifetimes.GammaGammaFitter):  # type: ignore[misc]
         if verbose:
             print(fitted.diagnostics)
         self._hessian_ = fitted.hessian / float(w.sum())
-        own = fitted.log_likelihood + float(
-            np.sum(w * np.log(x))
-        )  # lifetimes: density of the mean less log x
-        self._negative_log_likelihood_ = -own / float(w.sum())
+        self._negative_log_likelihood_ = -fitted.log_likelihood / float(w.sum())
         self.data = pd.DataFrame({"monetary_value": m, "frequency": x, "weights": w}, index=index)
         _describe(self, gamma_gamma.NAMES, fitted.params, fitted.covariance)
         return self

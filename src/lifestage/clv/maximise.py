@@ -56,10 +56,11 @@ def maximise(objective: Objective, starts: Sequence[Floats], bounds: Floats, wei
     runs = []
     for start in starts:
         clipped = np.clip(start, bounds[:, 0] + 0.1, bounds[:, 1] - 0.1)
-        options = {"ftol": 1e-13, "gtol": 1e-8, "maxiter": 500}
-        runs.append(minimize(mean, clipped, jac=True, method="L-BFGS-B", bounds=bounds, options=options))
+        # SLSQP and not L-BFGS-B, whose threaded LAPACK calls on tiny matrices took most of a fit on busy cores
+        options = {"ftol": 1e-13, "maxiter": 500}
+        runs.append(minimize(mean, clipped, jac=True, method="SLSQP", bounds=bounds, options=options))
     best = min(runs, key=lambda run: float(run.fun))
-    z, value, gradient, curvature = _newton(mean, np.asarray(best.x, np.float64), bounds)
+    z, value, gradient, curvature = _newton(mean, np.clip(best.x, bounds[:, 0], bounds[:, 1]), bounds)
 
     low, high = z <= bounds[:, 0] + BOUND_MARGIN, z >= bounds[:, 1] - BOUND_MARGIN
     # at a bound, a slope that points out of the box is no lack of convergence

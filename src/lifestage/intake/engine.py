@@ -35,6 +35,7 @@ class Engine:
     def __init__(self, zone: str, spill_parent: Path) -> None:
         spill_parent.mkdir(parents=True, exist_ok=True)
         folder = spill_parent / f".spill-{uuid.uuid4().hex}"
+        self._zone = zone
         self.ibis: Any = ibis.duckdb.connect()
         self._connection: Any = self.ibis.con
         self.close: Callable[[], object] = weakref.finalize(self, _drop, self._connection, folder)
@@ -84,4 +85,6 @@ class Engine:
 
     def stream(self, table: ir.Table) -> pa.RecordBatchReader:
         """A table's record batches, in its order. Each stream has a cursor of its own, so several may be open."""
-        return self._connection.cursor().sql(self.ibis.compile(table)).to_arrow_reader(BATCH_ROWS)
+        cursor = self._connection.cursor()
+        cursor.execute(f"SET TimeZone = {text(self._zone)}")  # a cursor begins with the machine's
+        return cursor.sql(self.ibis.compile(table)).to_arrow_reader(BATCH_ROWS)

@@ -54,7 +54,7 @@ def open_source(engine: Engine, name: str, source: Source) -> Raw:
 def _files(name: str, path: str) -> list[Path]:
     if Path(path).is_file():
         return [Path(path)]
-    files = sorted(Path(p) for p in glob(path, recursive=True) if Path(p).is_file())  # noqa: PTH207
+    files = sorted(Path(p) for p in glob(path, recursive=True) if Path(p).is_file())
     if Path(path).is_dir():
         raise InputError(
             f"{name}: '{path}' is a directory; name its files, e.g. '{path.rstrip('/')}/*.parquet'"
@@ -96,14 +96,21 @@ def _header(file: Path, delimiter: str) -> tuple[str, ...]:
     opener: Any = gzip.open if file.name.lower().endswith(".gz") else open
     try:
         with opener(file, "rb") as stream:
-            lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+            # Only the first line is judged here; a bad byte further on is a matter of its own line.
+            lines = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
             cells = next(csv.reader(lines, delimiter=delimiter), [])
-    except UnicodeDecodeError:
+            ",".join(cells).encode()
+    except UnicodeEncodeError:
         raise InputError(f"'{file}' is not UTF-8 text; save it as 'CSV UTF-8'") from None
     except (OSError, EOFError, csv.Error) as error:
         raise InputError(f"'{file}' is not a readable CSV file ({error}); export it again") from None
     if not any(cell.strip() for cell in cells):
         raise InputError(f"'{file}' is empty; its first line must name the columns")
+    if len(cells) == 1 and (other := next((d for d in ",;\t|" if d in cells[0]), None)):
+        raise InputError(
+            f"'{file}' has one column only, '{cells[0][:80]}', when split at {delimiter!r}; "
+            f"set the source's 'delimiter', probably to {other!r}"
+        )
     names: list[str] = []
     for position, cell in enumerate(cells, start=1):
         name = wanted = cell.strip() or f"column{position}"

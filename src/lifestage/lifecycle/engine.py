@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 BLOCK = "block"
-_KEPT = 16
+_LIMIT = 16
 """Prepared queries a thread keeps, the most recently used."""
 _LOCAL = threading.local()
 
@@ -57,24 +57,39 @@ class _Prepared:
         return result
 
 
+class _Kept:
+    """What one thread of one process keeps."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.checker = _connect()
+        self.prepared: OrderedDict[tuple[str, pa.Schema], _Prepared] = OrderedDict()
+
+
+def _kept() -> _Kept:
+    kept: _Kept | None = getattr(_LOCAL, "kept", None)
+    if kept is None or kept.pid != os.getpid():  # a forked process must not use its parent's connections
+        kept = _LOCAL.kept = _Kept()
+    return kept
+
+
 def query(sql: str, block: pa.Table) -> dict[str, npt.NDArray[Any]]:
     """Result columns of `sql` over the table `block`, which it names BLOCK. Raises duckdb.Error."""
-    if getattr(_LOCAL, "pid", None) != os.getpid():  # a forked process must not use its parent's connections
-        _LOCAL.pid = os.getpid()
-        _LOCAL.prepared = OrderedDict()
-    kept: OrderedDict[tuple[str, pa.Schema], _Prepared] = _LOCAL.prepared
+    prepared = _kept().prepared
     key = (sql, block.schema)
-    if key not in kept:
-        kept[key] = _Prepared(sql, block.schema)
-        if len(kept) > _KEPT:
-            kept.popitem(last=False)
-    kept.move_to_end(key)
-    return kept[key].run(block)
+    if key not in prepared:
+        prepared[key] = _Prepared(sql, block.schema)
+        if len(prepared) > _LIMIT:
+            prepared.popitem(last=False)
+    prepared.move_to_end(key)
+    return prepared[key].run(block)
 
 
-def types_of(expressions: list[str], columns: Mapping[str, pa.DataType]) -> list[str]:
-    """DuckDB's types of expressions over a block with these columns. Raises duckdb.Error where one does not fit."""
-    with _connect() as connection:
-        connection.register(BLOCK, pa.schema(list(columns.items())).empty_table())
-        connection.execute(f"SELECT {', '.join(f'({e})' for e in expressions)} FROM {BLOCK}")
-        return [str(column[1]) for column in connection.description]
+def type_of(expression: str, columns: Mapping[str, pa.DataType]) -> str:
+    """DuckDB's type of an expression over a block with these columns. Raises duckdb.Error if it does not fit."""
+    checker = _kept().checker
+    checker.register(BLOCK, pa.schema(list(columns.items())).empty_table())
+    try:
+        return str(checker.execute(f"SELECT ({expression}) FROM {BLOCK}").description[0][1])
+    finally:
+        checker.unregister(BLOCK)

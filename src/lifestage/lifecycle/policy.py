@@ -137,6 +137,9 @@ class Policy(Model):
         """The YAML text this policy was read from."""
         return self._source
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.version, self.default, self._source))
+
     def stage(self, name: str) -> Stage:
         """The stage of that name. Raises KeyError."""
         for stage in self.stages:

@@ -64,7 +64,9 @@ def assign(policy: Policy, columns: Block, as_of: int, previous: pa.Table | None
         "tier": _tiers(policy, columns),
         "segment": segments(*(_floats(columns, name) for name in RFM)),
         "previous_stage": was,
-        "days_in_stage": pc.divide(pc.subtract(as_of, since.cast(pa.int64())).cast(pa.float64()), float(DAY)),
+        "days_in_stage": pc.divide(
+            pc.subtract(as_of, since.cast(pa.int64())).cast(pa.float64(), safe=False), float(DAY)
+        ),
     }
     given = {name: _given(columns, name, policy) for name in ready.inputs if name not in derived}
     block = {**given, **derived}

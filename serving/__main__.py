@@ -1,0 +1,140 @@
+"""Check the release, say how to call it, serve until Ctrl-C. Nothing heavy before `--help` is answered."""
+
+import argparse
+import os
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from serving.state import State
+
+DESCRIPTION = """Serve the current release of a shop: scores from raw histories (POST /v1/score), stored scores
+(GET /v1/customers/ID), stages of given scores (POST /v1/stage), the OpenAPI page at /. Ends at Ctrl-C."""
+BAD_INPUT = 2
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m serving", description=DESCRIPTION)
+    made.add_argument(
+        "--config", required=True, metavar="FILE", help="the shop's YAML, e.g. configs/cdnow.yaml"
+    )
+    made.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine)"
+    )
+    made.add_argument("--port", type=_port, default=3000, help="port to listen on (default: 3000)")
+    made.add_argument(
+        "--workers", type=_workers, default=1, help="processes, each with the release (default: 1)"
+    )
+    return made
+
+
+def _port(text: str) -> int:
+    if text.isdigit() and 1 <= int(text) <= 65_535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"'{text}' is no port; give a number from 1 to 65535")
+
+
+def _workers(text: str) -> int:
+    if text.isdigit() and 1 <= int(text) <= 64:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"'{text}' is no number of processes; give 1 to 64")
+
+
+def check_address(host: str, port: int) -> None:
+    """Raises InputError where nothing can listen there."""
+    from lifestage.errors import InputError
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise InputError(
+                f"cannot listen on {host}:{port} ({reason}); choose another --port, or a --host of this machine"
+            ) from None
+
+
+def examples(state: "State", address: str) -> str:
+    """Lines to paste: a look-up of a stored customer, and a score of a history."""
+    import json
+    from datetime import timedelta
+    from urllib.parse import quote
+
+    from lifestage.errors import InputError
+    from lifestage.localtime import day_of
+    from serving.customers import example
+
+    try:
+        look_up = f"curl -s {address}/v1/customers/{quote(example(state.store), safe='')}"
+    except InputError as error:
+        look_up = f"(nothing to look up: {error})"
+    day = day_of(state.release.manifest["as_of"], state.release.timezone)
+    bought = [{"ordered_at": str(day - timedelta(days=ago)), "amount": 25.0} for ago in (200, 110, 30)]
+    body = {"as_of": str(day), "customers": [{"customer_id": "C-17", "purchases": bought}]}
+    post = f"curl -s {address}/v1/score -H 'content-type: application/json' -d '{json.dumps(body)}'"
+    return f"Serving release {state.release.name} at {address} until Ctrl-C. Try:\n\n{look_up}\n{post}\n"
+
+
+def announce(address: str, text: str) -> None:
+    """Print `text` as soon as the service is ready."""
+    while True:
+        try:
+            with urllib.request.urlopen(f"{address}/readyz", timeout=2):
+                break
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    print(text, flush=True)
+
+
+def serve(state: "State", config: Path, host: str, port: int, workers: int) -> None:
+    """Run the BentoML server until it is told to end."""
+    from serving.state import CONFIG
+
+    os.environ[CONFIG] = str(config.resolve())
+    os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+    # BentoML keeps its metrics files here: away from the home folder, apart from servers on other ports.
+    os.environ.setdefault("BENTOML_HOME", str((state.shop.output / f"serving-{port}").resolve()))
+    shown = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{port}"
+    threading.Thread(target=announce, args=(address, examples(state, address)), daemon=True).start()
+
+    from serving.service import Lifestage
+
+    Lifestage.config["workers"] = workers
+    Lifestage.serve_http(host=host, port=port)
+
+
+def main() -> None:
+    """Exit code 0 after Ctrl-C or SIGTERM, 2 and one sentence where it cannot start."""
+    args = parser().parse_args()
+    from lifestage.errors import InputError
+    from serving.state import load
+
+    try:
+        state = load(args.config)
+        check_address(args.host, args.port)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(BAD_INPUT) from None
+    if args.host not in LOOPBACK:
+        print(
+            f"warning: {args.host} is open to other machines, and the service asks nobody for a key",
+            flush=True,
+        )
+    try:
+        serve(state, Path(args.config), args.host, args.port, args.workers)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,279 @@
+"""Requests and answers, as the OpenAPI page documents them. Values are checked strictly: nothing is guessed.
+
+Rows are typed dicts: a request may hold a hundred thousand of them. Times stay text here; `lifestage.online`
+reads them, by the same rules as files.
+"""
+
+from typing import Annotated, Any, NotRequired
+
+from pydantic import BaseModel, ConfigDict, Field, with_config
+from typing_extensions import TypedDict
+
+MAX_CUSTOMERS = 1_000
+MAX_ROWS = 20_000
+"""Rows of one kind that one customer may have."""
+
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+Id = Annotated[str, Field(min_length=1, max_length=256)]
+Word = Annotated[str, Field(max_length=256)]
+Time = Annotated[
+    str,
+    Field(
+        max_length=40,
+        description="ISO-8601 time or date; without an offset it is local time of the shop, a date its midnight.",
+        examples=["1998-06-30T18:05:00+02:00", "1998-06-30"],
+    ),
+]
+AsOf = Annotated[
+    Time | None,
+    Field(
+        description="The instant to score at, now by default. Rows at or after it are ignored.",
+        examples=["1998-07-01"],
+    ),
+]
+
+
+@with_config(STRICT)
+class Purchase(TypedDict):
+    """One order, or one refund."""
+
+    ordered_at: Time
+    amount: Annotated[
+        float, Field(description="In the shop's currency; negative = refund.", examples=[29.33])
+    ]
+    order_id: NotRequired[
+        Annotated[
+            Word | None,
+            Field(
+                description="Of an order; of a refund, that of the order it takes back.", examples=["A-1001"]
+            ),
+        ]
+    ]
+
+
+@with_config(STRICT)
+class Event(TypedDict):
+    """One behaviour event."""
+
+    occurred_at: Time
+    event_type: Annotated[Id, Field(description="What happened.", examples=["login"])]
+    session_id: NotRequired[Word | None]
+
+
+@with_config(STRICT)
+class Answer(TypedDict):
+    """One answer or ticket."""
+
+    submitted_at: Time
+    kind: Annotated[Word, Field(description="nps, csat, complaint, ticket or review.", examples=["nps"])]
+    score: NotRequired[
+        Annotated[float | None, Field(description="nps 0-10, csat and review 1-5.", examples=[9])]
+    ]
+    resolved_at: NotRequired[Time | None]
+
+
+@with_config(STRICT)
+class Previous(TypedDict):
+    """The stage that was stored last."""
+
+    stage: Annotated[Word, Field(examples=["active"])]
+    stage_since: Time
+
+
+@with_config(STRICT)
+class Customer(TypedDict):
+    """One customer's whole history; rows in any order."""
+
+    customer_id: Annotated[Id, Field(examples=["C-17"])]
+    purchases: NotRequired[Annotated[list[Purchase], Field(max_length=MAX_ROWS)]]
+    events: NotRequired[Annotated[list[Event], Field(max_length=MAX_ROWS)]]
+    feedback: NotRequired[Annotated[list[Answer], Field(max_length=MAX_ROWS)]]
+    signed_up_at: NotRequired[Time | None]
+    acquisition_channel: NotRequired[Word | None]
+    acquisition_cost: NotRequired[Annotated[float | None, Field(ge=0)]]
+    previous: NotRequired[
+        Annotated[Previous | None, Field(description="Leave it out for a customer seen for the first time.")]
+    ]
+
+
+class ScoreRequest(BaseModel):
+    model_config = STRICT | {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "as_of": "1998-07-01",
+                    "customers": [
+                        {
+                            "customer_id": "C-17",
+                            "purchases": [
+                                {"ordered_at": "1997-01-12", "amount": 29.33, "order_id": "A-1001"},
+                                {"ordered_at": "1997-05-02", "amount": 14.96, "order_id": "A-1002"},
+                                {"ordered_at": "1997-05-09", "amount": -14.96, "order_id": "A-1002"},
+                                {"ordered_at": "1998-02-21", "amount": 41.98, "order_id": "A-1003"},
+                            ],
+                            "previous": {"stage": "active", "stage_since": "1998-03-01"},
+                        }
+                    ],
+                }
+            ]
+        }
+    }
+
+    as_of: AsOf = None
+    customers: Annotated[list[Customer], Field(min_length=1, max_length=MAX_CUSTOMERS)]
+
+
+Value = Annotated[bool | float | str | None, Field(union_mode="left_to_right")]
+
+
+@with_config(STRICT)
+class Scored(TypedDict):
+    """One customer's features and scores."""
+
+    customer_id: Annotated[Id, Field(examples=["C-17"])]
+    columns: Annotated[
+        dict[str, Value],
+        Field(
+            max_length=1_000,
+            description="Any published column: features, scores, percentiles. What is left out is missing; "
+            "percentiles left out are looked up in the release's reference distributions.",
+        ),
+    ]
+    previous: NotRequired[Previous | None]
+
+
+class StageRequest(BaseModel):
+    model_config = STRICT | {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "as_of": "1998-07-01",
+                    "customers": [
+                        {
+                            "customer_id": "C-17",
+                            "columns": {
+                                "order_count": 2,
+                                "days_since_last_order": 130.0,
+                                "days_since_first_order": 535.0,
+                                "eligible": True,
+                                "churn_probability": 0.71,
+                                "clv": 38.2,
+                            },
+                        }
+                    ],
+                }
+            ]
+        }
+    }
+
+    as_of: AsOf = None
+    customers: Annotated[list[Scored], Field(min_length=1, max_length=MAX_CUSTOMERS)]
+
+
+# --- answers ------------------------------------------------------------------------------------------------
+
+Instant = Annotated[str, Field(description="ISO-8601, UTC", examples=["1998-07-01T00:00:00Z"])]
+Probability = Annotated[float | None, Field(ge=0, le=1)]
+Money = Annotated[float | None, Field(ge=0, description="In the shop's currency.")]
+
+
+class Signal(BaseModel):
+    name: str
+    level: str
+
+
+class Staged(BaseModel):
+    """What the policy makes of one customer."""
+
+    customer_id: str
+    stage: str | None
+    stage_since: Instant | None
+    previous_stage: str | None
+    tier: str | None
+    segment: str | None
+    risk: str | None
+    signals: list[Signal] | None
+    reasons: list[str] | None
+    action: str | None
+
+
+class Score(BaseModel):
+    """One customer's score; null = undefined or not filled yet. Instants are UTC."""
+
+    customer_id: str
+    as_of: Instant
+    eligible: Annotated[bool, Field(description="Bought recently enough for a churn probability.")]
+    churn_probability: Annotated[Probability, Field(description="Of churn within the churn horizon.")]
+    churn_percentile: Annotated[Probability, Field(description="Rank among the eligible of the release.")]
+    p_alive: Probability
+    expected_orders: Annotated[float | None, Field(ge=0, description="Within the CLV horizon.")]
+    expected_order_value: Money
+    clv: Annotated[Money, Field(description="Discounted value of the orders within the CLV horizon.")]
+    clv_percentile: Annotated[Probability, Field(description="Rank among all buyers of the release.")]
+    spend_low: Money
+    spend_high: Money
+    p_order: Annotated[Probability, Field(description="Of at least one order within the CLV horizon.")]
+    next_order_at: Annotated[Instant | None, Field(description="Median, given one comes within the horizon.")]
+    next_order_low: Instant | None
+    next_order_high: Instant | None
+    stage: str | None
+    stage_since: Instant | None
+    previous_stage: str | None
+    tier: str | None
+    segment: str | None
+    risk: str | None
+    signals: list[Signal] | None
+    reasons: list[str] | None
+    action: str | None
+    release: str
+
+
+class Answered(BaseModel):
+    """What every answer says about itself."""
+
+    as_of: Instant
+    release: str
+    churn_horizon_days: Annotated[float | None, Field(description="null: of a release not loaded now.")]
+    clv_horizon_days: Annotated[float | None, Field(description="null: of a release not loaded now.")]
+    currency: str
+
+
+class ScoreResponse(Answered):
+    scores: list[Score]
+
+
+class StageResponse(Answered):
+    policy: str
+    stages: list[Staged]
+
+
+class StageChange(BaseModel):
+    as_of: Instant
+    stage: str
+    stage_since: Instant | None
+
+
+class CustomerResponse(Answered):
+    run: Annotated[str, Field(description="The scoring run that the score comes from.")]
+    score: Score
+    stage_history: Annotated[list[StageChange], Field(description="Changes of stage, the oldest first.")]
+
+
+class Fault(BaseModel):
+    path: Annotated[str, Field(examples=["customers[0].purchases[3].amount"])]
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: Annotated[str, Field(examples=["urn:lifestage:problem:invalid-request"])]
+    title: str
+    status: int
+    detail: Annotated[str, Field(description="One sentence that says what to mend.")]
+    path: Annotated[str | None, Field(description="The field at fault, if it is one.")] = None
+    errors: Annotated[list[Fault] | None, Field(description="All faults found, the first twenty.")] = None
+
+
+Json = dict[str, Any]

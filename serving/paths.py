@@ -1,0 +1,56 @@
+"""What the metrics get to see of a path: a known one as it stands, any other by its pattern.
+
+BentoML labels its metrics with the path as asked. With ids in it, every customer would become a label: memory
+without bound, and ids in the monitoring. The path as asked stays in the scope, for the endpoint alone.
+"""
+
+from typing import Any
+
+from bentoml import Service
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+KNOWN = frozenset(
+    {"/", "/v1/score", "/v1/stage", "/openapi.json", "/docs.json", "/schema.json"}
+    | {"/livez", "/healthz", "/readyz", "/metrics"}
+)
+STATIC = "/static_content/"
+CUSTOMER = "/v1/customers/"
+CUSTOMER_PATTERN = "/v1/customers/{customer_id}"
+UNKNOWN = "/unknown"
+ASKED = "lifestage.path"
+
+
+def pattern(path: str) -> str:
+    """The path under which a request is routed and counted."""
+    if path in KNOWN or path.startswith(STATIC):
+        return path
+    if path.startswith(CUSTOMER) and len(path) > len(CUSTOMER):
+        return CUSTOMER_PATTERN
+    return UNKNOWN
+
+
+def asked_path(request: Request) -> str:
+    """The path as the caller wrote it."""
+    return str(request.scope.get(ASKED, request.scope["path"]))
+
+
+class Patterns:
+    """ASGI middleware around the whole service, metrics included."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = scope["path"]
+            routed = pattern(path)
+            scope = {**scope, "path": routed, "raw_path": routed.encode(), ASKED: path}
+        await self.app(scope, receive, send)
+
+
+class PatternedService(Service[Any]):
+    """A BentoML service whose metrics are labelled with patterns."""
+
+    def to_asgi(self, is_main: bool = True) -> ASGIApp:
+        return Patterns(super().to_asgi(is_main=is_main))

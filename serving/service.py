@@ -1,0 +1,53 @@
+"""The BentoML service: process model, health, metrics and packaging around the routes of `app`.
+
+Start it with `python -m serving --config configs/<shop>.yaml`; where BentoML starts it, LIFESTAGE_CONFIG names
+the shop's YAML.
+"""
+
+import os
+
+# Before the imports that read them: no usage statistics; one thread a worker for the trees, which are small.
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import sys
+
+import bentoml
+
+from lifestage.errors import InputError
+from serving import state
+from serving.app import app
+from serving.paths import PatternedService
+from serving.warmup import warm_up
+
+
+@bentoml.service(
+    name="lifestage",
+    service_class=PatternedService,
+    workers=1,
+    traffic={"timeout": 60},
+    http={"host": "127.0.0.1", "port": 3000},
+    logging={"access": {"enabled": False}},
+)
+@bentoml.asgi_app(app, path="/")
+class Lifestage:
+    """Churn, CLV and lifecycle stage of customers, from one release."""
+
+    def __init__(self) -> None:
+        loaded = state.from_environment()
+        warm_up(loaded)
+        state.settle()
+        app.state.serving = loaded
+
+    def __is_ready__(self) -> bool:
+        return getattr(app.state, "serving", None) is not None
+
+    @bentoml.on_deployment
+    @staticmethod
+    def check() -> None:
+        """Refuse to start without a release, before any worker does."""
+        try:
+            state.from_environment()
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(2) from None

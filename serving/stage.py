@@ -1,0 +1,84 @@
+"""Given features and scores -> stages under the release's policy."""
+
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lifestage.decision import RFM, align
+from lifestage.errors import InputError
+from lifestage.lifecycle.columns import DERIVED, GIVEN
+from lifestage.lifecycle.staging import assign
+from serving.models import StageRequest
+from serving.problems import bad
+from serving.rows import instant_text, rows
+from serving.score import instant_of, previous_stages
+from serving.state import State
+
+PERCENTILES = {"churn_percentile": "churn_probability", "clv_percentile": "clv", **RFM}
+"""Percentile -> the column whose rank it is."""
+
+Columns = dict[str, list[Any]]
+
+
+def stage(state: State, request: StageRequest, now: int) -> dict[str, Any]:
+    """One staged row per customer, in the request's order."""
+    zone, policy = state.release.timezone, state.release.policy
+    as_of = instant_of(request.as_of, now, zone)
+    block = _block(state, request)
+    previous = align(previous_stages(request.customers, zone), block["customer_id"])
+    try:
+        staged = assign(policy, pa.table(block), as_of, previous)
+    except InputError as error:
+        raise bad(str(error)) from None
+    staged = staged.add_column(0, "customer_id", block["customer_id"])
+    return {"as_of": instant_text(as_of), **state.facts, "policy": policy.name, "stages": rows(staged)}
+
+
+def _block(state: State, request: StageRequest) -> dict[str, pa.Array]:
+    """Every column that a policy may read: null where a customer does not give it."""
+    ids = [customer["customer_id"].strip() for customer in request.customers]
+    for i, name in enumerate(ids):
+        if ids.index(name) < i:
+            raise bad(f"customer '{name}': stands twice in one request", ("customers", i, "customer_id"))
+    values: Columns = {name: [None] * len(ids) for name in GIVEN}
+    for i, customer in enumerate(request.customers):
+        for name, value in customer["columns"].items():
+            if value is not None:
+                _check(i, ids[i], name, value)
+                values[name][i] = value
+    columns = {name: pa.array(column, GIVEN[name].type) for name, column in values.items()}
+    for percentile, of in PERCENTILES.items():
+        columns[percentile] = _filled(state, columns[percentile], of, columns[of])
+    return {"customer_id": pa.array(ids, pa.string()), **columns}
+
+
+def _check(i: int, customer: str, name: str, value: object) -> None:
+    """A published column, with a value of its type. Raises ProblemError."""
+    path = ("customers", i, "columns", name[:64])
+    if name not in GIVEN:
+        if name in DERIVED:
+            raise bad(f"customer '{customer}': column '{name}' is what staging works out; leave it out", path)
+        close = get_close_matches(name[:64], GIVEN, n=1, cutoff=0.5)
+        hint = f"did you mean '{close[0]}'?" if close else "see the published columns of policies"
+        raise bad(f"customer '{customer}': there is no column '{name[:64]}'; {hint}", path)
+    type_ = GIVEN[name].type
+    if pa.types.is_boolean(type_):
+        fits, expected = isinstance(value, bool), "true or false"
+    elif pa.types.is_string(type_):
+        fits, expected = isinstance(value, str), "a text"
+    else:
+        fits, expected = isinstance(value, float | int) and not isinstance(value, bool), "a number"
+    if not fits:
+        raise bad(f"customer '{customer}': column '{name}' is {str(value)[:64]!r}; expected {expected}", path)
+
+
+def _filled(state: State, percentile: pa.Array, of: str, values: pa.Array) -> pa.Array:
+    """The percentile as given, else the value's mid-rank in the release's reference."""
+    if values.null_count == len(values):
+        return percentile
+    ranks = state.release.references.percentile(
+        of, np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
+    )
+    return pa.compute.coalesce(percentile, pa.array(ranks, pa.float64(), mask=np.isnan(ranks)))

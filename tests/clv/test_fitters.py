@@ -1,0 +1,130 @@
+"""Our fitters are lifetimes fitters: same interface, same numbers, plots that run."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lifestage.clv.fitters import BetaGeoFitter, GammaGammaFitter
+from lifestage.clv.model import ClvModel
+from lifestage.clv.summary import Summary
+from lifestage.errors import InputError
+
+lifetimes = pytest.importorskip("lifetimes")
+pd = pytest.importorskip("pandas")
+
+
+@pytest.fixture(scope="module")
+def orders(cdnow_sample: Summary) -> BetaGeoFitter:
+    s = cdnow_sample
+    return BetaGeoFitter().fit(s.frequency, s.recency, s.T, index=[f"c{i}" for i in range(len(s))])
+
+
+@pytest.fixture(scope="module")
+def spend(cdnow_sample: Summary) -> GammaGammaFitter:
+    repeat = cdnow_sample.take(cdnow_sample.frequency > 0)
+    return GammaGammaFitter().fit(repeat.frequency, repeat.monetary_value)
+
+
+@pytest.mark.parametrize("name", ["bg_nbd", "gamma_gamma"])
+def test_attributes_equal_those_of_lifetimes(
+    name: str, orders: BetaGeoFitter, spend: GammaGammaFitter, lifetimes_says: dict[str, Any]
+) -> None:
+    ours, theirs = {"bg_nbd": orders, "gamma_gamma": spend}[name], lifetimes_says["fits"][name]
+    np.testing.assert_allclose(ours.params_, list(theirs["params"].values()), rtol=1e-3)
+    assert ours.params_.index.tolist() == list(theirs["params"])
+    np.testing.assert_allclose(ours.standard_errors_, list(theirs["standard_errors"].values()), rtol=1e-2)
+    assert ours._negative_log_likelihood_ == pytest.approx(theirs["negative_log_likelihood"], rel=1e-8)
+    assert ours._negative_log_likelihood_ <= theirs["negative_log_likelihood"] + 1e-12
+    assert list(ours.summary.columns) == ["coef", "se(coef)", "lower 95% bound", "upper 95% bound"]
+    # of the matrix that lifetimes derives from its Hessian only the diagonal is right: the rest is not symmetric
+    np.testing.assert_allclose(
+        np.diag(ours._compute_variance_matrix()), np.diag(ours.variance_matrix_), rtol=1e-9
+    )
+    np.testing.assert_allclose(ours.variance_matrix_, ours.variance_matrix_.T, rtol=1e-9)
+    assert "fitted with" in repr(ours)
+
+
+def test_is_a_lifetimes_fitter(orders: BetaGeoFitter, spend: GammaGammaFitter, cdnow_sample: Summary) -> None:
+    assert isinstance(orders, lifetimes.BetaGeoFitter)
+    assert isinstance(spend, lifetimes.GammaGammaFitter)
+    stock = lifetimes.BetaGeoFitter()
+    stock.params_ = orders.params_
+    s = cdnow_sample
+    theirs = stock.conditional_expected_number_of_purchases_up_to_time(10, s.frequency, s.recency, s.T)
+    np.testing.assert_allclose(orders.predict(10, s.frequency, s.recency, s.T), theirs, rtol=1e-9)
+    value = spend.customer_lifetime_value(
+        orders, *(pd.Series(c) for c in (s.frequency, s.recency, s.T, s.monetary_value)), time=3, freq="W"
+    )
+    assert np.isfinite(value).all()
+    assert len(orders.generate_new_data(size=50)) == 50
+    assert orders.data.index[0] == "c0"
+
+
+def test_predict_keeps_the_kind_of_its_input(orders: BetaGeoFitter) -> None:
+    assert isinstance(orders.predict(10, 2, 30.0, 38.0), float)
+    series = orders.predict(10, pd.Series([2.0], index=["z"]), pd.Series([30.0], index=["z"]), 38.0)
+    assert series.index.tolist() == ["z"]
+    assert orders.predict(np.array([1.0, 10.0]), 2, 30.0, 38.0).shape == (2,)
+
+
+@pytest.mark.parametrize(
+    "plot",
+    [
+        "plot_frequency_recency_matrix",
+        "plot_probability_alive_matrix",
+        "plot_period_transactions",
+        "plot_transaction_rate_heterogeneity",
+        "plot_dropout_rate_heterogeneity",
+    ],
+)
+def test_plots_of_lifetimes_run(plot: str, orders: BetaGeoFitter) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    plotting = pytest.importorskip("lifetimes.plotting")
+    assert getattr(plotting, plot)(orders) is not None
+    matplotlib.pyplot.close("all")
+
+
+def test_weights_and_start_as_in_lifetimes(orders: BetaGeoFitter, cdnow_sample: Summary) -> None:
+    s = cdnow_sample
+    twice = BetaGeoFitter().fit(
+        s.frequency,
+        s.recency,
+        s.T,
+        weights=np.full(len(s), 2),
+        initial_params=np.zeros(4),
+        tol=1e-4,
+        maxiter=9,
+    )
+    np.testing.assert_allclose(twice.params_, orders.params_, rtol=1e-6)
+    np.testing.assert_allclose(twice.standard_errors_ * 2**0.5, orders.standard_errors_, rtol=1e-4)
+
+
+def test_from_model(model: ClvModel, cdnow_sample: Summary) -> None:
+    fitted = ClvModel.fit(cdnow_sample, horizon_days=52, yearly_discount_rate=0.1, margin=1.0)
+    made, value = BetaGeoFitter.from_model(fitted), GammaGammaFitter.from_model(fitted)
+    assert tuple(made.params_) == fitted.bg_nbd
+    assert tuple(value.params_) == fitted.gamma_gamma
+    assert made.standard_errors_["r"] == fitted.standard_errors["bg_nbd"]["r"]
+    s = cdnow_sample
+    np.testing.assert_allclose(
+        made.predict(52, s.frequency, s.recency, s.T), fitted.predict(s)["expected_orders"], rtol=1e-12
+    )
+    assert len(value.summary) == 3
+    assert BetaGeoFitter.from_model(model).standard_errors_.isna().all()
+
+
+def test_refusals() -> None:
+    with pytest.raises(InputError, match=r"penalizer_coef is 0\.1, expected 0"):
+        BetaGeoFitter(penalizer_coef=0.1).fit([1], [1], [2])
+    with pytest.raises(ValueError, match=r"frequency of customer number 0 is 1\.5"):
+        BetaGeoFitter().fit([1.5], [1], [2])
+    with pytest.raises(InputError, match="leave one-time buyers out"):
+        GammaGammaFitter().fit([0, 1], [0.0, 5.0])
+
+
+def test_an_undetermined_fit_says_so_and_still_plots() -> None:
+    made = BetaGeoFitter().fit([0, 0, 1], [0, 0, 3], [9, 8, 7])
+    assert "do not identify" in made.diagnostics_["fallback"]
+    assert np.isfinite(made.conditional_probability_alive_matrix()).all()
