@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from serving import models
 from serving.customers import stored
 from serving.page import PAGE
-from serving.paths import asked_path
+from serving.paths import UNKNOWN, asked_path
 from serving.problems import MEDIA_TYPE, ProblemError
 from serving.routes import READING, PostRoute, clock
 from serving.rows import to_json
@@ -109,6 +109,12 @@ async def get_customer(
 def index() -> HTMLResponse:
     """The OpenAPI page, from this host alone."""
     return HTMLResponse(PAGE)
+
+
+@app.api_route(UNKNOWN, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+def unknown() -> None:
+    """Where `paths` sends whatever it does not know."""
+    raise HTTPException(HTTPStatus.NOT_FOUND)
 
 
 @app.exception_handler(ProblemError)

@@ -30,13 +30,18 @@ def make_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     Absent keys are empty; a tuple may be shorter than its struct; lists are put in order of time.
     """
     columns: dict[str, pa.Array] = {
-        "customer_id": pa.array([row.get("customer_id", f"c{i:05d}") for i, row in enumerate(rows)], pa.string())
+        "customer_id": pa.array(
+            [row.get("customer_id", f"c{i:05d}") for i, row in enumerate(rows)], pa.string()
+        )
     }
     for name, struct in RAGGED.items():
         if any(name in row for row in rows):
             fields = [field.name for field in struct]
             lists = [
-                [dict(zip(fields, item, strict=False)) for item in sorted(row.get(name, ()), key=lambda r: r[0])]
+                [
+                    dict(zip(fields, item, strict=False))
+                    for item in sorted(row.get(name, ()), key=lambda r: r[0])
+                ]
                 for row in rows
             ]
             # Arrow reads plain integers as instants only by way of int64.

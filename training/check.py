@@ -18,7 +18,6 @@ def check(shop: "Shop", as_of: date | None) -> None:
     from lifestage.fitting import folds_of
     from lifestage.lifecycle import policy as policies
     from lifestage.samples import churn_samples
-
     from lifestage.store import open_store
 
     # What later steps need is refused now, not after an hour of training.

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from lifestage import release as releases
 from lifestage import settings
-from lifestage.decision import decide_block, finish
+from lifestage.decision import condition_columns, finish
 from lifestage.errors import InputError
 from lifestage.fitting import Progress, fit_churn, fit_clv, silent
 from lifestage.history_file import HistoryFile
@@ -131,11 +131,13 @@ def score(
     feedback: pd.DataFrame | None = None,
     previous: pd.DataFrame | None = None,
     as_of: date | str | None = None,
+    with_features: bool = False,
     **options: Any,
 ) -> pd.DataFrame:
     """One row per customer known before as_of (by default the midnight after the last purchase): schemas.SCORE.
 
     `previous` (customer_id, stage, stage_since) holds the stages of an earlier date; absent = first sight.
+    `with_features` appends every further column that a policy may read, which is what `stage` takes.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -144,7 +146,14 @@ def score(
         given = {"shop": "shop", "timezone": zone, "currency": release.currency, **options}
         file = _history(_shop(frames, folder, given), folder, _instant(as_of, zone))
         before = _previous(previous)
-        tables = [decide_block(history, file.facts["as_of"], release, before) for history in file]
+        tables = []
+        for history in file:
+            columns = condition_columns(history, file.facts["as_of"], release)
+            table = finish(columns, file.facts["as_of"], release, before)
+            for name, column in columns.items():
+                if with_features and name not in SCORE.names:
+                    table = table.append_column(name, column)
+            tables.append(table)
     return pa.concat_tables(tables).to_pandas()
 
 
@@ -162,8 +171,8 @@ def stage(
 ) -> pd.DataFrame:
     """Stage given scores or features under the release's policy: one row per row of `columns`, schemas.SCORE.
 
-    columns: customer_id and any of the published columns (lifestage.lifecycle.columns.GIVEN); absent ones read
-    as missing. Columns that no policy may read are refused, but those of a score row are passed over.
+    columns: customer_id and the columns that the policy reads, as `score(..., with_features=True)` gives them;
+    other columns of a score row are passed over. Raises InputError for an unknown column, or one that is missing.
     """
     if "customer_id" not in columns.columns:
         raise InputError("columns: 'customer_id' is missing; give one row per customer with its id")

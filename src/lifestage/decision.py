@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from lifestage import features as feature_families
 from lifestage.history import History
-from lifestage.lifecycle.columns import GIVEN
 from lifestage.lifecycle.staging import assign
 from lifestage.ragged import Floats
 from lifestage.release import Release
@@ -79,10 +78,8 @@ def decide_block(
 def finish(
     columns: Mapping[str, pa.Array], as_of: int, release: Release, previous: pa.Table | None
 ) -> pa.Table:
-    """Stage published columns (those not given read null) and lay the rows out as schemas.SCORE."""
+    """Stage published columns and lay the rows out as schemas.SCORE."""
     ids = columns["customer_id"]
-    missing = {name: pa.nulls(len(ids), p.type) for name, p in GIVEN.items() if name not in columns}
-    columns = {**columns, **missing}
     staged = assign(release.policy, pa.table(dict(columns)), as_of, align(previous, ids))
     n = len(ids)
     constant = {

@@ -10,6 +10,7 @@ from lifestage.churn import training
 from lifestage.churn.dataset import concatenate
 from lifestage.clv import evaluation as clv_evaluation
 from lifestage.clv.model import ClvModel
+from lifestage.errors import InputError
 from lifestage.folds import Folds, make_folds
 from lifestage.history_file import HistoryFile
 from lifestage.ragged import Floats
@@ -110,28 +111,45 @@ def fit_churn(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fit
             progress=lambda _done, _total: step(1),
         )
         shipped = training.refit(
-            evaluated, concatenate([samples[cutoff] for cutoff in folds.ship_train]), seed=rule.seed
+            evaluated,
+            concatenate([samples[cutoff] for cutoff in folds.ship_train]),
+            seed=rule.seed,
+            progress=lambda _done, _total: step(1),
         )
 
     with progress("churn: grading", None):
-        rules, rules_validation = (
-            {
-                "days_since_last_order": samples[cutoff].features["days_since_last_order"],
-                "bg_nbd_expected_orders": _expected_orders(shop, file, cutoff),
-            }
-            for cutoff in (folds.test, folds.validation)
-        )
+        days, orders = "days_since_last_order", "bg_nbd_expected_orders"
+        rules = {days: test.features[days], orders: _expected_orders(shop, file, folds.test)}
+        rules_validation = {
+            days: validation.features[days],
+            orders: None if rules[orders] is None else _expected_orders(shop, file, folds.validation),
+        }
+        if rules_validation[orders] is None:
+            rules[orders] = None
         result = churn_evaluation.evaluate(
-            evaluated.model.predict(test.features), rules, rules_validation, test.churned, validation.churned
+            evaluated.model.predict(test.features),
+            rules,
+            rules_validation,
+            test.churned,
+            validation.churned,
+            training_base_rate=evaluated.base_rate,
         )
     rows = {"train": len(fitting), "validation": len(validation), "test": len(test)}
     return FittedChurn(evaluated, shipped, result, folds, rows)
 
 
-def _expected_orders(shop: Shop, file: HistoryFile, cutoff: int) -> Floats:
-    """The BG/NBD rule: fitted on rows before the cutoff only, for the customers of that cutoff's sample."""
+def _expected_orders(shop: Shop, file: HistoryFile, cutoff: int) -> Floats | None:
+    """The BG/NBD rule: fitted on rows before the cutoff only, for the customers of that cutoff's sample.
+
+    None where the shop's data allow no such model then: a rule that cannot be had is no reason not to train.
+    """
     rule = shop.churn
     end = after_days(cutoff, rule.horizon_days, file.zone)
     known = buyers(file, cutoff, end, active_within_days=rule.active_within_days)
-    model = ClvModel.fit(known.summary, horizon_days=rule.horizon_days, yearly_discount_rate=0.0, margin=1.0)
+    try:
+        model = ClvModel.fit(
+            known.summary, horizon_days=rule.horizon_days, yearly_discount_rate=0.0, margin=1.0
+        )
+    except InputError:
+        return None
     return model.predict(known.summary.take(known.eligible))["expected_orders"]

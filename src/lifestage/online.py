@@ -3,7 +3,7 @@
 Flat lists go to Arrow column by column; nothing is computed row by row that NumPy can do at once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -125,7 +125,7 @@ def _orders(records: Records, zone: str) -> tuple[pa.Array, pa.Array]:
         )
     ids = rows.texts("order_id")
     bought = amount >= 0
-    order = _total_order(rows.owner, t, _ranks(ids), np.abs(amount))
+    order = _total_order(rows.owner, t, ids, np.abs(amount))
     kept, back = order[bought[order]], order[~bought[order]]
     order_at = _named_orders(rows, t, ids, bought, back)
     n = len(records)
@@ -167,7 +167,7 @@ def _events(records: Records, zone: str) -> pa.Array:
     rows = _Rows(records, "events")
     t, _ = rows.instants("occurred_at", zone)
     kinds, sessions = rows.texts("event_type", required=True), rows.texts("session_id")
-    order = _total_order(rows.owner, t, _ranks(kinds), _ranks(sessions))
+    order = _total_order(rows.owner, t, kinds, sessions)
     return _list_column(
         len(records),
         rows.owner[order],
@@ -188,7 +188,7 @@ def _feedback(records: Records, zone: str) -> pa.Array:
     score, scored = rows.numbers("score", required=False)
     resolved, closed = rows.instants("resolved_at", zone, required=False)
     last = np.where(closed, resolved, np.iinfo(np.int64).max)
-    order = _total_order(rows.owner, t, _ranks(kinds), np.where(scored, score, np.inf), last)
+    order = _total_order(rows.owner, t, kinds, np.where(scored, score, np.inf), last)
     return _list_column(
         len(records),
         rows.owner[order],
@@ -223,24 +223,26 @@ def _profile(records: Records, zone: str) -> dict[str, pa.Array]:
 # --- order and layout ---------------------------------------------------------------------------------------
 
 
-def _ranks(texts: list[Any]) -> Callable[[], Ints]:
-    """Ranks of texts by their UTF-8 bytes, absent ones last; computed only if times tie."""
-
-    def ranks() -> Ints:
-        place = {text: i for i, text in enumerate(sorted({t for t in texts if t is not None}))}
-        return np.fromiter((place.get(text, len(place)) for text in texts), np.int64, len(texts))
-
-    return ranks
+def _ranks(texts: Sequence[str | None]) -> Ints:
+    """Ranks of texts by their UTF-8 bytes, absent ones last."""
+    place = {name: i for i, name in enumerate(sorted({name for name in texts if name is not None}))}
+    return np.array([len(place) if name is None else place[name] for name in texts], np.int64)
 
 
-def _total_order(owner: Ints, t: Ints, *ties: Callable[[], Ints] | Floats | Ints) -> Ints:
+def _total_order(owner: Ints, t: Ints, *ties: Sequence[str | None] | Floats | Ints) -> Ints:
     """Flat rows by owner (they come so), then time, then the tie-breaking keys from the first to the last."""
     if np.all((owner[1:] > owner[:-1]) | (t[1:] > t[:-1])):
         return np.arange(len(t))
     order = np.lexsort((t, owner))
-    if np.any((t[order][1:] == t[order][:-1]) & (owner[order][1:] == owner[order][:-1])):
-        keys = [key() if callable(key) else key for key in ties]
-        order = np.lexsort((*reversed(keys), t, owner))
+    same = (t[order][1:] == t[order][:-1]) & (owner[order][1:] == owner[order][:-1])
+    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    if len(tied):  # ties are rare: only they are ordered by text
+        rows = order[tied]
+        keys = [
+            key[rows] if isinstance(key, np.ndarray) else _ranks([key[i] for i in rows.tolist()])
+            for key in ties
+        ]
+        order[tied] = rows[np.lexsort((*reversed(keys), t[rows], owner[rows]))]
     return order
 
 

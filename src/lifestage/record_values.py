@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from lifestage.errors import InputError
-from lifestage.localtime import DAY, Instants, instant, midnight, to_local
+from lifestage.localtime import DAY, Instants, midnight, to_local
 from lifestage.ragged import Bools, Floats, Ints
 from lifestage.schemas import INSTANT
 
@@ -19,8 +19,8 @@ Fault = Callable[[int, str], InputError]
 """(row, what is wrong) -> the error to raise."""
 
 EXPECTED = "expected ISO-8601 such as 2025-03-31T14:05:00+02:00 or 2025-03-31"
-EARLIEST = midnight(date(1950, 1, 1), "UTC")
-"""Sentinel dates such as 1900-01-01 are no times, as in intake."""
+EARLIEST, LATEST = midnight(date(1950, 1, 1), "UTC"), midnight(date(2100, 1, 1), "UTC")
+"""Sentinel dates such as 1900-01-01 and 9999-12-31 are no times; the local calendar reaches as far."""
 
 
 def parse_instant(value: Any, zone: str) -> int:
@@ -31,9 +31,9 @@ def parse_instant(value: Any, zone: str) -> int:
     moment = _moment(value)
     if moment is None:
         raise InputError(f"{_quoted(value)} is no time; {EXPECTED}")
-    t = instant(moment, zone)
-    if t < EARLIEST:
-        raise InputError(f"{_quoted(value)} is too early; expected a time since 1950")
+    t = int(_utc([moment], zone)[0])
+    if not EARLIEST <= t < LATEST:
+        raise InputError(f"{_quoted(value)} is out of range; expected a time from 1950 to 2099")
     return t
 
 
@@ -54,18 +54,26 @@ def _moment(value: Any) -> datetime | None:
     return datetime.combine(value, time()) if isinstance(value, date) else None
 
 
+def _moments(values: list[Any]) -> list[datetime | None]:
+    """`_moment` of each value."""
+    try:
+        return list(map(datetime.fromisoformat, values))  # the common case: every value is ISO-8601 text
+    except (TypeError, ValueError):
+        return [_moment(value) for value in values]
+
+
 def read_instants(values: list[Any], zone: str, fault: Fault, *, required: bool) -> tuple[Ints, Bools]:
     """Instants (0 where absent) and which values are given, int64[n] and bool[n]."""
     given = np.fromiter((value is not None for value in values), np.bool_, len(values))
     if required and not given.all():
         raise fault(int(np.flatnonzero(~given)[0]), "is missing; give a time")
-    moments = [_moment(value) for value in values]
+    moments = _moments(values)
     for i in np.flatnonzero(given).tolist() if None in moments else ():
         if moments[i] is None:
             raise fault(i, f"is {_quoted(values[i])}, no time; {EXPECTED}")
     t = _utc(moments, zone)
-    if len(early := np.flatnonzero(given & (t < EARLIEST))):
-        raise fault(int(early[0]), f"is {_quoted(values[early[0]])}; expected a time since 1950")
+    if len(odd := np.flatnonzero(given & ((t < EARLIEST) | (t >= LATEST)))):
+        raise fault(int(odd[0]), f"is {_quoted(values[odd[0]])}; expected a time from 1950 to 2099")
     return t, given
 
 

@@ -1,5 +1,6 @@
 """The frozen configuration models: one YAML file a shop, typos refused with the nearest right name."""
 
+from collections.abc import Hashable
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
@@ -7,7 +8,15 @@ from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from lifestage.errors import InputError
 from lifestage.schemas import CANONICAL
@@ -30,9 +39,13 @@ class Model(BaseModel):
     @classmethod
     def _refuse_unknown(cls, data: Any) -> Any:
         if isinstance(data, dict):
-            for key in data:
+            for key, value in data.items():
                 if key not in cls.model_fields:
                     raise ValueError(f"unknown key '{key}'{_known(cls.model_fields, str(key))}")
+                if isinstance(value, bool) and cls.model_fields[key].annotation is not bool:
+                    raise ValueError(
+                        f"'{key}' is {str(value).lower()} (YAML reads yes, no, on and off so); put a text in quotes"
+                    )
         return data
 
 
@@ -153,9 +166,24 @@ class Shop(Model):
     @field_validator("timezone")
     @classmethod
     def _timezone_exists(cls, value: str) -> str:
-        if value not in available_timezones():
-            raise ValueError(f"timezone '{value}' does not exist{_known(available_timezones(), value)[:120]}")
+        zones = available_timezones()
+        if value not in zones:
+            close = get_close_matches(value, zones, n=1)
+            advice = f"did you mean '{close[0]}'?" if close else "give an IANA name such as Europe/London"
+            raise ValueError(f"timezone '{value}' does not exist; {advice}")
         return value
+
+    @field_validator("as_of", "observed_until", mode="before")
+    @classmethod
+    def _day(cls, value: Any, info: ValidationInfo) -> Any:
+        words = ("data_end", "now") if info.field_name == "as_of" else ()
+        if value is None or value in words or type(value) is date:
+            return value
+        try:
+            return date.fromisoformat(value)
+        except (TypeError, ValueError):
+            expected = ", ".join((*words, "a day such as 2025-12-31"))
+            raise ValueError(f"expected {expected}") from None
 
     @property
     def output(self) -> Path:
@@ -168,6 +196,14 @@ class Shop(Model):
     @property
     def store_url(self) -> str:
         return self.store or f"sqlite:///{(self.output / 'store.db').as_posix()}"
+
+
+EXPECTED = {
+    "missing": "is required",
+    "model_type": "expected a mapping with the keys below it, found something else",
+    "string_pattern_mismatch": "expected the pattern {pattern}",
+}
+"""Our words for pydantic's error types."""
 
 
 def parse(document: Any, where: str) -> Shop:
@@ -183,22 +219,41 @@ def parse(document: Any, where: str) -> Shop:
         lines = []
         for e in error.errors():
             place = ".".join(str(p) for p in e["loc"]) or "(top)"
-            message = e["msg"].removeprefix("Value error, ")
+            ours = EXPECTED.get(e["type"], "").format(**e.get("ctx", {}))
+            message = ours or e["msg"].removeprefix("Value error, ")
             value = e["input"]
             shown = f" (got {value!r})" if isinstance(value, str | int | float) else ""
             lines.append(f"{where}: {place}: {message}{shown}")
         raise InputError("\n".join(lines)) from None
 
 
+class _OnceEach(yaml.SafeLoader):
+    """Safe YAML in which a repeated key is an error instead of the last one winning silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen and isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key '{key.value}' stands twice", key.start_mark
+                )
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+        return super().construct_mapping(node, deep)
+
+
 def load(path: str | Path) -> Shop:
     """Read and check a shop's YAML file. Raises InputError."""
     path = Path(path)
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_OnceEach)
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); give the path of a shop's YAML file"
         ) from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: is not valid YAML: {error}") from None
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise InputError(f"{path}: is not valid YAML{where}: {getattr(error, 'problem', error)}") from None
     return parse(document, str(path))

@@ -1,6 +1,7 @@
 """Training on a world whose probabilities are known; same bytes from the same seed; bad samples."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,15 +39,21 @@ def test_a_drift_of_the_base_rate_is_calibrated_away(simulate: Callable[..., Sam
     assert calibration_error(p, test.churned) < 0.03 + perfect_calibration_error(p)
 
 
-def test_same_seed_same_bytes_whatever_the_threads(simulate: Callable[..., Sample]) -> None:
+def test_same_seed_same_bytes(simulate: Callable[..., Sample]) -> None:
     train, validation = simulate(1_000, 1), simulate(600, 2)
-    first, second = (fit(train, validation, **{**RULE, "num_threads": n}) for n in (1, 2))
-    other = fit(train, validation, **{**RULE, "seed": 8})
+    first, second, other = (fit(train, validation, **{**RULE, "seed": seed}) for seed in (7, 7, 8))
+    assert first == replace(second, model=first.model)
     assert first.model.fits == second.model.fits
-    assert first.validation_log_loss == pytest.approx(second.validation_log_loss, rel=1e-12)
     assert other.model.fits["evaluation"].text != first.model.fits["evaluation"].text
-    shipped = [refit(f, simulate(3_000, 3), seed=7, num_threads=n) for f, n in ((first, 1), (second, 2))]
-    assert shipped[0].model.fits == shipped[1].model.fits
+    shipped = [refit(fitted, train, seed=7).model.fits for fitted in (first, second)]
+    assert shipped[0] == shipped[1]
+
+
+def test_trees_do_not_depend_on_threads(fits: tuple[Fit, Fit], simulate: Callable[..., Sample]) -> None:
+    """Few trees: threads that wait for each other are slow on a busy machine."""
+    few = replace(fits[0], trees=8)
+    one, two = (refit(few, simulate(1_000, 3), seed=7, num_threads=n).model.fits["shipped"] for n in (1, 2))
+    assert one == two
 
 
 def test_stops_where_validation_is_best_and_refits_with_as_many_trees(fits: tuple[Fit, Fit]) -> None:

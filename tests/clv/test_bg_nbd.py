@@ -209,7 +209,7 @@ def test_same_optimum_and_errors_as_lifetimes_and_not_worse(
         assert found.params._asdict()[name] == pytest.approx(value, rel=1e-4)
         assert found.standard_errors[name] == pytest.approx(theirs["standard_errors"][name], rel=1e-3)
     at_theirs = bg_nbd.log_likelihood(BetaGeoParams(**theirs["params"]), s.frequency, s.recency, s.T).sum()
-    assert found.log_likelihood >= at_theirs
+    assert found.log_likelihood >= at_theirs - 1e-9  # rounding
 
 
 def test_the_unit_of_time_does_not_matter(cdnow_sample: Summary) -> None:

@@ -66,7 +66,7 @@ def test_not_worse_than_lifetimes(cdnow_sample: Summary, lifetimes_says: dict[st
     repeat = cdnow_sample.take(cdnow_sample.frequency > 0)
     found = fit(repeat.frequency, repeat.monetary_value)
     at_theirs = log_likelihood(GammaGammaParams(**theirs["params"]), repeat.frequency, repeat.monetary_value)
-    assert found.log_likelihood >= at_theirs.sum()
+    assert found.log_likelihood >= at_theirs.sum() - 1e-9  # rounding
     for name, value in theirs["params"].items():
         assert found.params._asdict()[name] == pytest.approx(value, rel=1e-3)
         assert found.standard_errors[name] == pytest.approx(theirs["standard_errors"][name], rel=1e-2)

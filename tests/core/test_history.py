@@ -107,7 +107,11 @@ def test_block_without_customers() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(rows=st.lists(customers(), max_size=6), cut=st.tuples(st.integers(0, 6), st.integers(0, 6)), cutoff=INSTANTS)
+@given(
+    rows=st.lists(customers(), max_size=6),
+    cut=st.tuples(st.integers(0, 6), st.integers(0, 6)),
+    cutoff=INSTANTS,
+)
 def test_slices_batches_and_chunks_give_the_same_bits(
     rows: list[dict[str, Any]], cut: tuple[int, int], cutoff: int
 ) -> None:
@@ -156,7 +160,9 @@ def test_history_file_refuses_what_is_none(tmp_path: Path) -> None:
     (tmp_path / "text.parquet").write_text("no parquet")
     pq.write_table(pa.table({"x": [1]}), tmp_path / "foreign.parquet")
     for name in ("text", "foreign", "missing"):
-        with pytest.raises(InputError, match=rf"{name}.parquet: is no history file; make it with 'python -m training"):
+        with pytest.raises(
+            InputError, match=rf"{name}.parquet: is no history file; make it with 'python -m training"
+        ):
             _ = HistoryFile(tmp_path / f"{name}.parquet").facts
 
 

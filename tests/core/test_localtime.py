@@ -104,9 +104,7 @@ def test_instant_of_repeated_and_skipped_times_equals_duckdb(zone: str) -> None:
     with duckdb.connect() as connection:
         connection.execute(f"SET TimeZone = '{zone}'")
         texts = [n.isoformat(sep=" ") for n in naive]
-        rows = connection.execute(
-            "SELECT epoch_us(unnest(?::VARCHAR[])::TIMESTAMPTZ)", [texts]
-        ).fetchall()
+        rows = connection.execute("SELECT epoch_us(unnest(?::VARCHAR[])::TIMESTAMPTZ)", [texts]).fetchall()
     for n, (expected,) in zip(naive, rows, strict=True):
         assert instant(n, zone) == expected, n
 

@@ -23,7 +23,8 @@ from lifestage.schemas import PURCHASE
 from tests.builders import make_table
 
 LISTS = st.lists(
-    st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 99).map(float)), max_size=5).map(sorted), max_size=8
+    st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 99).map(float)), max_size=5).map(sorted),
+    max_size=8,
 )
 
 

@@ -50,7 +50,9 @@ BOUGHT = [(10, 50.0), (20, 30.0), (30, 20.0)]
         ([(40, 0.0, None)], [50, 30, 20]),
     ],
 )
-def test_refunds_take_back(refunds: list[tuple[int, float, int | None]], expected: list[float | None]) -> None:
+def test_refunds_take_back(
+    refunds: list[tuple[int, float, int | None]], expected: list[float | None]
+) -> None:
     assert net({"purchases": BOUGHT, "refunds": refunds}) == expected
 
 
@@ -67,7 +69,9 @@ def test_zero_amounts_are_purchases_and_take_nothing() -> None:
 
 
 def test_rounding_rests_count_as_fully_refunded() -> None:
-    assert net({"purchases": [(10, 0.3)], "refunds": [(20, 0.1, None), (21, 0.1, None), (22, 0.1, None)]}) == [None]
+    assert net(
+        {"purchases": [(10, 0.3)], "refunds": [(20, 0.1, None), (21, 0.1, None), (22, 0.1, None)]}
+    ) == [None]
 
 
 def test_refunds_of_one_customer_never_reach_another() -> None:

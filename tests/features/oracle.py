@@ -3,6 +3,7 @@
 Amounts are whole cents (int), instants UTC microseconds (int): sums and refunds are exact.
 """
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from math import nan, sqrt
 from zoneinfo import ZoneInfo
@@ -91,7 +92,7 @@ def features(
     out["days_since_first_contact"] = age(min(contacts)) if contacts else nan
 
     days = sorted({local(t, zone).date() for t, _ in kept})
-    gaps = [(b - a).days for a, b in zip(days, days[1:], strict=False)]
+    gaps = [(b - a).days for a, b in itertools.pairwise(days)]
     out["purchase_days"] = len(days)
     out["mean_gap_days"] = mean([float(g) for g in gaps])
     if len(gaps) > 1:

@@ -56,7 +56,9 @@ def test_compute_gives_the_catalogue_finite_or_missing(
 def test_compute_of_a_long_customer() -> None:
     rng = np.random.default_rng(3)
     t = np.sort(rng.integers(us("2019-01-01"), us("2023-01-01"), 2_000)).tolist()
-    row: dict[str, Any] = {"purchases": [(when, int(c) / 100) for when, c in zip(t, rng.integers(0, 9_999, 2_000))]}
+    row: dict[str, Any] = {
+        "purchases": [(when, int(c) / 100) for when, c in zip(t, rng.integers(0, 9_999, 2_000), strict=False)]
+    }
     row["refunds"] = [(when + 3 * DAY, 40.0, None) for when in t[::7]]
     cutoff = us("2022-06-01T05:00")
     expected = oracle.features(**cents(row), cutoff=cutoff, zone="America/New_York")
@@ -96,7 +98,14 @@ def test_orders_of_one_local_day_are_one_purchase_day() -> None:
 def test_gaps_stay_positive_where_the_clock_falls_back_behind_midnight() -> None:
     # Newfoundland, 2010-11-07: 00:01 became 23:01 of the day before.
     begun = us("2010-11-07T00:00:30-02:30")
-    row = {"purchases": [(begun - 3 * HOUR, 1.0), (begun, 1.0), (begun + HOUR // 2, 1.0), (begun + 2 * HOUR, 1.0)]}
+    row = {
+        "purchases": [
+            (begun - 3 * HOUR, 1.0),
+            (begun, 1.0),
+            (begun + HOUR // 2, 1.0),
+            (begun + 2 * HOUR, 1.0),
+        ]
+    }
     values = one(row, begun + DAY, "America/St_Johns")
     assert (values["purchase_days"], values["min_gap_days"], values["max_gap_days"]) == (2, 1, 1)
     assert math.isfinite(values["recency_over_mean_gap"])

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lifestage.intake import write_history
+from lifestage.intake import open_tables, write_history
 from lifestage.localtime import midnight
 from lifestage.schemas import HISTORY
 
@@ -77,7 +77,7 @@ def test_a_stop_half_way_leaves_the_old_file(build, tmp_path: Path) -> None:
 def test_as_of_and_observed_until(build, configured: dict[str, str], as_of: date, observed: date) -> None:
     extracted = midnight(date(2021, 1, 6), ZONE) + 3_600_000_000
     late = extracted if configured.get("as_of") == "now" else 2 * extracted
-    intake = build.open({"transactions": ROWS}, extracted_at=late, **configured)
+    intake = open_tables(build.shop({"transactions": ROWS}, **configured), late)
     assert intake.as_of == midnight(as_of, ZONE)
     assert intake.observed_until == midnight(observed, ZONE)
     assert intake.first_purchase == midnight(date(2021, 1, 1), ZONE) + 12 * 3_600_000_000

@@ -1,16 +1,15 @@
 """What must not change the history: later rows, the order of rows, how they are cut into files, the format."""
 
 import random
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lifestage.intake import write_history
+from lifestage.intake import open_tables, write_history
 from lifestage.localtime import midnight
-
-from datetime import date  # isort: skip
 
 CUT = midnight(date(2021, 2, 1), "America/New_York")
 
@@ -26,15 +25,23 @@ def tables(seed: int) -> dict[str, list[dict[str, str]]]:
 
     return {
         "transactions": [
-            {"cust": who(), "at": at(), "amount": str(r.randrange(-300, 900) / 100), "oid": f"o{r.randrange(250)}"}
+            {
+                "cust": who(),
+                "at": at(),
+                "amount": str(r.randrange(-300, 900) / 100),
+                "oid": f"o{r.randrange(250)}",
+            }
             for _ in range(400)
         ],
-        "events": [{"cust": who(), "at": at(), "what": r.choice("ab"), "sess": r.choice("xyz")} for _ in range(300)],
+        "events": [
+            {"cust": who(), "at": at(), "what": r.choice("ab"), "sess": r.choice("xyz")} for _ in range(300)
+        ],
         "feedback": [
-            {"cust": who(), "at": at(), "kind": "nps", "score": str(r.randrange(11)), "done": at()} for _ in range(90)
+            {"cust": who(), "at": at(), "kind": "nps", "score": str(r.randrange(11)), "done": at()}
+            for _ in range(90)
         ],
         "customers": [{"cust": f"c{i}", "at": at(), "cost": "", "city": r.choice("pq")} for i in range(40)],
-    }  # fmt: skip
+    }
 
 
 def blocks(intake: Any, size: int = 7) -> pa.Table:
@@ -50,8 +57,6 @@ def test_rows_at_or_after_the_as_of_make_no_difference(build, grain: str) -> Non
         shop = build.shop(given)
         source = shop.sources.transactions.model_copy(update={"grain": grain})
         sources = shop.sources.model_copy(update={"transactions": source})
-        from lifestage.intake import open_tables
-
         return open_tables(shop.model_copy(update={"sources": sources}), 2 * CUT, as_of)
 
     full, cut = run(everything, CUT), run(earlier, CUT)
@@ -112,7 +117,7 @@ def test_a_day_later_the_same_order_is_another_one(build, read) -> None:
         {"cust": "a", "at": "2021-01-01 23:00", "amount": "10", "oid": "1"},
         {"cust": "a", "at": "2021-01-01 23:30", "amount": "-4", "oid": "1"},
         {"cust": "a", "at": "2021-01-02 00:00", "amount": "-5", "oid": "1"},
-        {"cust": "b", "at": "2021-01-01 23:00", "amount": "3", "oid": "1"},
+        {"cust": "b", "at": "2021-01-03 23:00", "amount": "3", "oid": "1"},
     ]
     got = read(build.open({"transactions": {"path": build.write("l", rows), "grain": "line"}}))
     first = got["a"]["purchases"][0]

@@ -34,7 +34,7 @@ TYPES = {"q": "VARCHAR", "n": "INTEGER", "d": "DOUBLE", "day": "DATE", "name": "
 )
 def test_what_an_expression_leaves_unsaid(written: str, meant: str) -> None:
     got = to_sql(typed(parse_expression(written, TYPES, "w"), TYPES))
-    assert got.replace('TRY_CAST(("n") AS DOUBLE)', '("n")') == meant
+    assert got == meant
 
 
 NAMES = {"customer_id": "cust", "ordered_at": "at", "amount": "amount"}
@@ -155,7 +155,7 @@ def test_attributes_keep_their_kind(build, read) -> None:
                              "card": pa.array(["x", " "])}), path)  # fmt: skip
     columns = {"customer_id": "cust", "age": "age", "vip": "vip", "born": "born", "card": "card"}
     intake = build.open({
-        "transactions": [{"cust": "a", "at": "2021-01-01", "amount": "1"}, {"cust": "b", "at": "2021-01-01", "amount": "1"}],
+        "transactions": [{"cust": c, "at": "2021-01-01", "amount": "1"} for c in "ab"],
         "customers": {"path": path.as_posix(), "columns": columns},
     })  # fmt: skip
     assert intake.attributes == {

@@ -29,6 +29,6 @@ def test_online_retail_with_the_example_configuration(tmp_path: Path) -> None:
         assert (table["rows_read"], table["filtered"], table["kept"]) == (541_909, 135_080, 406_829)
         assert table["rejected"] == {}
         assert intake.customers == 4372
-        # 22,190 invoices of customers, less those whose day or sign makes no difference: an invoice is one order.
+        # 22,190 invoices name a customer, and each is one order
         assert intake.report["purchases"] + intake.report["refunds"] == 22_190
         assert intake.as_of == midnight(date(2011, 12, 10), "Europe/London")

@@ -39,15 +39,13 @@ def test_all_rows_rejected(build) -> None:
         build.open({"transactions": [GOOD]}, as_of=1_609_459_200_000_000)
 
 
-def test_filtered_rows_are_no_rejects(build, read) -> None:
-    path = build.write("t", [GOOD, {**GOOD, "cust": "0", "at": "soon"}, {**GOOD, "cust": "", "oid": "2"}])
+def test_filtered_rows_are_no_rejects(build) -> None:
     columns = {"customer_id": "cust", "ordered_at": "at", "amount": "amount"}
     where = "cust IS NOT NULL AND cust <> 0"
     numbered = build.write("n", [{**GOOD, "cust": "5"}, {**GOOD, "cust": "0", "at": "soon"}])
     intake = build.open({"transactions": {"path": numbered, "columns": columns, "where": where}})
     table = intake.report["tables"]["transactions"]
     assert (table["rows_read"], table["filtered"], table["rejected_rows"], table["kept"]) == (2, 1, 0, 1)
-    assert build.open({"transactions": {"path": path, "columns": columns}}).report["customers"] == 1 + 0
 
 
 def test_a_repeated_order_id_keeps_the_earliest_and_a_refund_may_carry_it(build, read, quarantined) -> None:

@@ -25,7 +25,7 @@ def source(path: str, **more: object) -> dict[str, dict[str, object]]:
         ("cust,at,amuont\na,2021-01-01,1\n", "unknown column 'amount'; did you mean 'amuont'"),
         (
             "cust;at;amount\na;2021-01-01;1\n",
-            "has one column only, 'cust;at;amount', when split at ','; .*probably to ';'",
+            "one column only, 'cust;at;amount', when split at ','; .*probably to ';'",
         ),
     ],
 )

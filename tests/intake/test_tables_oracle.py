@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from lifestage.intake import open_tables
+
 ZONE = ZoneInfo("America/New_York")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KINDS = ("nps", "csat", "complaint", "ticket", "review")
@@ -261,8 +263,6 @@ def test_intake_is_what_a_slow_reading_gives(build, read, quarantined, seed, lin
     if lines:
         lined = shop.sources.transactions.model_copy(update={"grain": "line"})
         shop = shop.model_copy(update={"sources": shop.sources.model_copy(update={"transactions": lined})})
-    from lifestage.intake import open_tables
-
     intake = open_tables(shop, extracted, as_of)
     oracle = Oracle(tables, extracted, as_of, lines)
 

@@ -214,7 +214,15 @@ def test_levels_of_beyond_rhythm(ratio: float | None, level: str | None) -> None
 
 
 @pytest.mark.parametrize(
-    ("days", "level"), [(60.0, None), (60 + EPS, "medium"), (120.0, "medium"), (120 + EPS, "high")]
+    ("days", "level"),
+    [
+        (60.0, None),
+        (60 + EPS, "medium"),
+        (120.0, "medium"),
+        (120 + EPS, "high"),
+        (240.0, "high"),
+        (240 + EPS, None),
+    ],
 )
 def test_levels_of_no_repeat(days: float, level: str | None) -> None:
     assert decide(once(days))["on"].get("no_repeat") == level
@@ -333,6 +341,11 @@ def test_reasons_of_a_customer_at_risk() -> None:
         "beyond_rhythm: no order for 96 days, 2.3 times the usual 41",
         "likely_to_leave: 81% likely not to order again in time, more than 93% of customers",
     ]
+
+
+def test_reasons_of_the_lapsed_and_of_the_cold() -> None:
+    assert decide(once(546.0))["reasons"] == ["win_back: last order 546 days ago"]
+    assert decide({"order_count": 0.0, "days_since_first_contact": 200.0})["reasons"] == []
 
 
 @pytest.mark.parametrize("was", [None, *(stage.name for stage in PRESET.stages), "unheard_of"])

@@ -22,7 +22,7 @@ tiers:
   - {name: rest, labels: {en: r, zh: r}, min_percentile: 0}
 stages:
   - {name: a, labels: {en: A, zh: 甲}, enter: order_count > 1, because: {en: "{order_count}", zh: "{order_count}"}}
-  - {name: b, labels: {en: B, zh: 乙}, enter: true, metrics: [m], actions: [{name: x, en: X, zh: 叉}, y]}
+  - {name: b, labels: {en: B, zh: 乙}, enter: "true", metrics: [m], actions: [{name: x, en: X, zh: 叉}, y]}
 """
 
 
@@ -35,7 +35,7 @@ def refusal(text: str) -> str:
 def test_a_policy_keeps_order_names_and_text() -> None:
     policy = parse_text(GOOD, "mine.yaml")
     assert [stage.name for stage in policy.stages] == ["a", "b"]
-    assert policy.stage("b").enter == "TRUE"
+    assert policy.stage("b").enter == "true"
     assert [action.zh for action in policy.stage("b").actions] == ["叉", "y"]
     assert policy.source == GOOD
     with pytest.raises(KeyError):
@@ -63,7 +63,7 @@ def test_a_policy_can_go_to_another_process() -> None:
         ("name: b,", "name: a,", "stages: the name 'a' stands twice; names must differ"),
         ("name: b,", "name: new,", "stages: 'new' means 'not seen before' in the flow; choose another name"),
         ("name: b,", "name: B b,", "stages.B b.name: String should match pattern"),
-        ("enter: true", "entr: true", "stages.b: unknown key 'entr'; did you mean 'enter'?"),
+        ('enter: "true"', 'entr: "true"', "stages.b: unknown key 'entr'; did you mean 'enter'?"),
         ("0.5}", "1.5}", "tiers.top.min_percentile: Input should be less than or equal to 1 (got 1.5)"),
         (
             "0.5}",
@@ -126,6 +126,11 @@ def test_a_policy_can_go_to_another_process() -> None:
         ('en: "{order_count}"', 'en: "{0}"', "unknown place '{0}'; name a published column"),
         ('en: "{order_count}"', 'en: "{order_count"', "has a brace without its pair; write {column}"),
         ("default: b", "default: b\ndefault: a", "the key 'default' stands twice"),
+        (
+            'enter: "true"',
+            "enter: yes",
+            "stages.b: 'enter' is true (YAML reads yes, no, on and off so); put a text in",
+        ),
         ("default: b", "default: [b", "mine.yaml: is not valid YAML"),
         ("default: b", "default: b\nsource: x", "unknown key 'source'"),
     ],

@@ -1,5 +1,6 @@
 """A customer's figures have the same bits alone and in any block, whoever the neighbours are."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -61,9 +62,7 @@ def test_any_cut_into_blocks_gives_the_same(
     rows: list[dict[str, Any]], cuts: list[int], cutoff: int, zone: str
 ) -> None:
     edges = [0, *sorted(min(c, len(rows)) for c in cuts), len(rows)]  # equal edges make blocks of no customer
-    parts = [
-        figures(make_history(rows[a:b], zone), cutoff) for a, b in zip(edges, edges[1:], strict=False)
-    ]
+    parts = [figures(make_history(rows[a:b], zone), cutoff) for a, b in itertools.pairwise(edges)]
     same_bits(figures(make_history(rows, zone), cutoff), parts)
 
 

@@ -33,7 +33,11 @@ def everything(view: Before) -> dict[str, Any]:
 
 
 def contents(rows: Ragged, drop: str) -> list[list[Any]]:
-    columns = [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for n, c in rows.columns.items() if n != drop]
+    columns = [
+        c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c
+        for n, c in rows.columns.items()
+        if n != drop
+    ]
     bounds = zip(rows.starts.tolist(), rows.ends.tolist(), strict=True)
     return [[rows.t[s:e].tolist(), *(c[s:e].to_pylist() for c in columns)] for s, e in bounds]
 
@@ -68,7 +72,9 @@ def test_rows_from_the_cutoff_on_change_nothing(
     later = None if moved is None else cutoff + moved * DAY
     one = [row for row, _ in pairs]
     two = [future(row, cutoff, {**other, "moved": later}) for row, other in pairs]
-    assert everything(make_history(one, zone).before(cutoff)) == everything(make_history(two, zone).before(cutoff))
+    assert everything(make_history(one, zone).before(cutoff)) == everything(
+        make_history(two, zone).before(cutoff)
+    )
 
 
 @settings(max_examples=100, deadline=None)

@@ -73,8 +73,10 @@ def paired_differences(
     bag = everyone if n <= BAG else np.sort(rng.choice(n, BAG, replace=False))
     scores = {"model": model, **rules}
     on_all = _measures(scores, everyone, churned, [np.ones(n)], rarer_is_churned)[:, :, 0]
-    chance = np.full(len(bag), 1 / len(bag))
-    draws = (rng.multinomial(n, chance).astype(np.float64) for _ in range(repetitions))
+    size = len(bag)
+    draws = (
+        np.bincount(rng.integers(0, size, n), minlength=size).astype(np.float64) for _ in range(repetitions)
+    )
     weights = [w for w in draws if 0 < w @ churned[bag] < n]
     centre = _measures(scores, bag, churned, [np.ones(len(bag))], rarer_is_churned)
     drawn = _measures(scores, bag, churned, weights, rarer_is_churned) - centre

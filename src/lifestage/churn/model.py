@@ -60,12 +60,12 @@ class ChurnModel:
         """Feature -> dtype, in the model's order."""
         return dict.fromkeys(self.features, DTYPE)
 
-    def predict(self, features: Mapping[str, Floats], *, num_threads: int = 0) -> Floats:
+    def predict(self, features: Mapping[str, Floats], *, num_threads: int = 1) -> Floats:
         """One row per customer, shape (n,): calibrated probability of churn, 0 to 1.
 
         `features`: exactly the model's names, in any order, float64 of one length, NaN = missing. Each
         customer's trees are summed in the same order and mapped alone: the result has the same bits in any
-        block and for any `num_threads` (0 = all cores; give 1 for a few rows, where threads cost more).
+        block and for any `num_threads` (0 = all cores; one, because blocks run side by side).
 
         Raises InputError for missing or unknown features, and rather than return a NaN.
         """

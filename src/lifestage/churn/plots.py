@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 from sklearn.metrics import roc_curve
 
 from lifestage.churn.evaluation import MODEL, Evaluation
-from lifestage.churn.metrics import gain_curve, reliability
+from lifestage.churn.metrics import Reliability, gain_curve, reliability
 from lifestage.churn.training import Fit
 
 # Okabe & Ito's palette: told apart by colour-blind readers too.
@@ -38,25 +38,26 @@ def reliability_figure(evaluation: Evaluation) -> Figure:
     """Predicted against observed in ten bins of equal mass, each with its 95 % range under a true model."""
     figure, axes = _canvas("Are the probabilities true?", "predicted churn probability", "share that churned")
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfect")
-    for method, probability in evaluation.probabilities.items():
-        r = reliability(probability, evaluation.churned)
+    lines = {m: reliability(p, evaluation.churned) for m, p in evaluation.probabilities.items()}
+    for method, r in lines.items():
         error = evaluation.figures[method]["ece"]
         label = f"{LABELS[method]} (calibration error {error:.3f})"
         axes.plot(r.predicted, r.observed, marker="o", label=label, **_style(method))
         if method == MODEL:
             spread = 1.96 * np.sqrt(r.predicted * (1 - r.predicted) / r.customers)
-            low, high = np.clip(r.predicted - spread, 0, 1), np.clip(r.predicted + spread, 0, 1)
+            lower, upper = np.clip(r.predicted - spread, 0, 1), np.clip(r.predicted + spread, 0, 1)
             axes.fill_between(
                 r.predicted,
-                low,
-                high,
+                lower,
+                upper,
                 color=COLOURS[MODEL],
                 alpha=0.15,
                 label="95 % range if true",
             )
-    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    low, high = _span(lines)
+    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     axes.xaxis.set_major_formatter(PercentFormatter(1))
-    return _finish(figure, axes, "upper left")
+    return _finish(figure, axes, "lower right")
 
 
 def gain_figure(evaluation: Evaluation) -> Figure:
@@ -93,6 +94,8 @@ def lift_figure(evaluation: Evaluation) -> Figure:
     if ceiling < 3:
         axes.axhline(ceiling, color=GREY, linestyle=":", linewidth=1, label="most possible")
     axes.set_xlim(0, 1)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low - 0.4 * (high - low), high)  # room for the legend below the line at 1
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.yaxis.set_major_formatter("{x:.2f}")
     return _finish(figure, axes, "upper right" if ceiling >= 3 else "lower left")
@@ -140,11 +143,18 @@ def _canvas(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def _span(lines: Mapping[str, Reliability]) -> tuple[float, float]:
+    """The part of [0, 1] that all bins lie in, with a margin: where everybody churns, 0 to 1 shows a blot."""
+    values = np.concatenate([part for r in lines.values() for part in (r.predicted, r.observed)])
+    margin = 0.02 + 0.1 * float(np.ptp(values))
+    return max(0.0, float(values.min()) - margin), min(1.0, float(values.max()) + margin)
+
+
 def _style(method: str) -> dict[str, Any]:
     is_model = method == MODEL
-    return {"color": COLOURS[method], "linewidth": 2.4 if is_model else 1.4, "zorder": 3 if is_model else 2}
+    return {"color": COLOURS[method], "linewidth": 3.0 if is_model else 1.4, "zorder": 2 if is_model else 3}
 
 
 def _finish(figure: Figure, axes: Axes, legend: str) -> Figure:
-    axes.legend(loc=legend, frameon=False, fontsize=9)
+    axes.legend(loc=legend, framealpha=0.9, edgecolor="none", fontsize=9).set_zorder(5)
     return figure

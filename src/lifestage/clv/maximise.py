@@ -80,7 +80,7 @@ def maximise(objective: Objective, starts: Sequence[Floats], bounds: Floats, wei
 
 
 def _newton(mean: Objective, z: Floats, bounds: Floats) -> tuple[Floats, float, Floats, Floats]:
-    """Point, value, gradient and Hessian after at most ten steps, each of which must not worsen the value."""
+    """Point, value, gradient and Hessian after at most ten steps, each to a flatter place and no worse value."""
     value, gradient = mean(z)
     curvature = numeric_hessian(mean, z)
     for _ in range(10):
@@ -92,7 +92,7 @@ def _newton(mean: Objective, z: Floats, bounds: Floats) -> tuple[Floats, float, 
             break
         value_there, gradient_there = mean(there)
         if (
-            not value_there <= value + 1e-15 * abs(value)
+            not value_there <= value + 1e-13 * max(1.0, abs(value))
             or np.abs(gradient_there).max() >= np.abs(gradient).max()
         ):
             break

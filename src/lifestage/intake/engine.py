@@ -46,7 +46,6 @@ class Engine:
             "autoinstall_known_extensions": "false",  # nothing is ever fetched
             "autoload_known_extensions": "false",
             "preserve_insertion_order": "false",  # every order that matters is asked for
-            "enable_progress_bar": "false",
         }.items():
             self._connection.execute(f"SET {setting} = {text(value)}")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from lifestage.errors import InputError
 from lifestage.lifecycle import columns
@@ -22,12 +22,7 @@ NEW = "new"
 """Where a customer comes from who was not seen before; no stage may be called so."""
 
 
-def _as_text(value: Any) -> Any:
-    """YAML reads `when: true` as a truth value; a condition is text."""
-    return str(value).upper() if isinstance(value, bool) else value
-
-
-Condition = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
+Condition = Annotated[str, Field(min_length=1)]
 
 
 class Texts(Model):
