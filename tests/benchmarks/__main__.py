@@ -37,7 +37,9 @@ def best(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def line(what: str, seconds: float, peer: str = "", peer_seconds: float | None = None) -> None:
-    ratio = "" if peer_seconds is None else f"   {peer}: {peer_seconds:.2f} s, ratio {peer_seconds / seconds:.1f}"
+    ratio = (
+        "" if peer_seconds is None else f"   {peer}: {peer_seconds:.2f} s, ratio {peer_seconds / seconds:.1f}"
+    )
     print(f"{what}: {seconds:.2f} s{ratio}", flush=True)
 
 
@@ -84,7 +86,10 @@ def part_features() -> None:
         seen = frame[frame["t"] < cutoff]
         by = seen.groupby("customer")
         columns = by["amount"].agg(["count", "sum", "mean", "max", "first", "last"]).to_dict("series")
-        columns |= {"since_last": (cutoff - by["t"].max()) / DAY, "since_first": (cutoff - by["t"].min()) / DAY}
+        columns |= {
+            "since_last": (cutoff - by["t"].max()) / DAY,
+            "since_first": (cutoff - by["t"].min()) / DAY,
+        }
         for days in (7, 14, 30, 60, 90, 180, 365):
             recent = seen[seen["t"] >= cutoff - days * DAY].groupby("customer")["amount"]
             columns |= {f"orders_{days}": recent.size(), f"spend_{days}": recent.sum()}
@@ -95,7 +100,10 @@ def part_features() -> None:
     tenth = blocks(counts, t, amount)
     seconds, _ = best(lambda: [features.compute(block.before(cutoff)) for block in tenth])
     peer, theirs = best(in_pandas)
-    what, named = f"features: {len(features.names())} for 100,000 customers", f"{theirs.shape[1]} of them in pandas"
+    what, named = (
+        f"features: {len(features.names())} for 100,000 customers",
+        f"{theirs.shape[1]} of them in pandas",
+    )
     line(what, seconds, named, peer)
 
 

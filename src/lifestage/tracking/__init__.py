@@ -41,7 +41,12 @@ class Version:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep MLflow's own chatter off the terminal."""
-    with warnings.catch_warnings(), Path(os.devnull).open("w") as sink, redirect_stderr(sink), redirect_stdout(sink):
+    with (
+        warnings.catch_warnings(),
+        Path(os.devnull).open("w") as sink,
+        redirect_stderr(sink),
+        redirect_stdout(sink),
+    ):
         warnings.simplefilter("ignore")
         yield
 

@@ -25,7 +25,10 @@ class FolderModel(PythonModel):  # type: ignore[misc]
             self.model = ClvModel.load(folder)
 
     def predict(
-        self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None  # noqa: ARG002
+        self,
+        context: PythonModelContext,
+        model_input: pd.DataFrame,
+        params: Any = None,  # noqa: ARG002
     ) -> pd.DataFrame:
         """One row per input row: churn_probability, or the CLV columns from frequency, recency, T, monetary_value."""
         columns = {str(name): model_input[name].to_numpy(np.float64) for name in model_input.columns}
