@@ -26,7 +26,7 @@ class FolderModel(PythonModel):  # type: ignore[misc]
 
     def predict(
         self,
-        context: PythonModelContext,
+        context: PythonModelContext,  # noqa: ARG002
         model_input: pd.DataFrame,
         params: Any = None,  # noqa: ARG002
     ) -> pd.DataFrame:
