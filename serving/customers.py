@@ -33,7 +33,7 @@ def stored(state: State, customer_id: str) -> dict[str, Any]:
 
 def example(store: Store) -> str:
     """The id of the most valuable customer. Raises InputError where no scores are stored."""
-    found = store._rows("SELECT customer_id FROM scores ORDER BY clv DESC, customer_id LIMIT 1")
-    if not found:
+    found = store.most_valuable()
+    if found is None:
         raise InputError("no scores yet; run python -m training.score")
-    return str(found[0][0])
+    return found

@@ -155,7 +155,9 @@ class StageRequest(BaseModel):
                             "columns": {
                                 "order_count": 2,
                                 "days_since_last_order": 130.0,
-                                "days_since_first_order": 535.0,
+                                "purchase_days": 2,
+                                "days_since_first_contact": 535.0,
+                                "recency_over_max_gap": 0.4,
                                 "eligible": True,
                                 "churn_probability": 0.71,
                                 "clv": 38.2,
@@ -245,6 +247,10 @@ class ScoreResponse(Answered):
 
 class StageResponse(Answered):
     policy: str
+    missing: Annotated[
+        list[str],
+        Field(description="Columns that the policy reads and no customer gave: they counted as unknown."),
+    ]
     stages: list[Staged]
 
 

@@ -9,7 +9,8 @@ import pyarrow as pa
 from lifestage.decision import RFM, align
 from lifestage.errors import InputError
 from lifestage.lifecycle.columns import DERIVED, GIVEN
-from lifestage.lifecycle.staging import assign
+from lifestage.lifecycle.policy import Policy
+from lifestage.lifecycle.staging import assign, columns_read
 from serving.models import StageRequest
 from serving.problems import bad
 from serving.rows import instant_text, rows
@@ -33,7 +34,13 @@ def stage(state: State, request: StageRequest, now: int) -> dict[str, Any]:
     except InputError as error:
         raise bad(str(error)) from None
     staged = staged.add_column(0, "customer_id", block["customer_id"])
-    return {"as_of": instant_text(as_of), **state.facts, "policy": policy.name, "stages": rows(staged)}
+    return {
+        "as_of": instant_text(as_of),
+        **state.facts,
+        "policy": policy.name,
+        "missing": _missing(policy, block),
+        "stages": rows(staged),
+    }
 
 
 def _block(state: State, request: StageRequest) -> dict[str, pa.Array]:
@@ -52,6 +59,11 @@ def _block(state: State, request: StageRequest) -> dict[str, pa.Array]:
     for percentile, of in PERCENTILES.items():
         columns[percentile] = _filled(state, columns[percentile], of, columns[of])
     return {"customer_id": pa.array(ids, pa.string()), **columns}
+
+
+def _missing(policy: Policy, block: dict[str, pa.Array]) -> list[str]:
+    """What the policy reads and nobody gave: without it a stage may be only the default."""
+    return [name for name in columns_read(policy) if block[name].null_count == len(block[name])]
 
 
 def _check(i: int, customer: str, name: str, value: object) -> None:

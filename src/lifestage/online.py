@@ -13,12 +13,20 @@ from lifestage.errors import InputError
 from lifestage.history import History
 from lifestage.ragged import Bools, Floats, Ints
 from lifestage.record_values import Fault, read_instants, read_numbers, text
-from lifestage.schemas import ANSWER, EVENT, FEEDBACK_KINDS, HISTORY, INSTANT, PURCHASE, REFUND
+from lifestage.schemas import (
+    ANSWER,
+    EVENT,
+    FEEDBACK_KINDS,
+    HISTORY,
+    INSTANT,
+    LARGEST_AMOUNT,
+    PURCHASE,
+    REFUND,
+)
 
 Records = Sequence[Mapping[str, Any]]
 Path = tuple[str | int, ...]
 
-LARGEST_AMOUNT = 1e15
 """Beyond it no order is real, as in intake."""
 
 

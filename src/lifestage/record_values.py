@@ -13,13 +13,13 @@ import pyarrow as pa
 from lifestage.errors import InputError
 from lifestage.localtime import DAY, Instants, midnight, to_local
 from lifestage.ragged import Bools, Floats, Ints
-from lifestage.schemas import INSTANT
+from lifestage.schemas import FIRST_YEAR, INSTANT, LAST_YEAR
 
 Fault = Callable[[int, str], InputError]
 """(row, what is wrong) -> the error to raise."""
 
 EXPECTED = "expected ISO-8601 such as 2025-03-31T14:05:00+02:00 or 2025-03-31"
-EARLIEST, LATEST = midnight(date(1950, 1, 1), "UTC"), midnight(date(2100, 1, 1), "UTC")
+EARLIEST, LATEST = (midnight(date(year, 1, 1), "UTC") for year in (FIRST_YEAR, LAST_YEAR + 1))
 """Sentinel dates such as 1900-01-01 and 9999-12-31 are no times; the local calendar reaches as far."""
 
 
@@ -33,7 +33,9 @@ def parse_instant(value: Any, zone: str) -> int:
         raise InputError(f"{_quoted(value)} is no time; {EXPECTED}")
     t = int(_utc([moment], zone)[0])
     if not EARLIEST <= t < LATEST:
-        raise InputError(f"{_quoted(value)} is out of range; expected a time from 1950 to 2099")
+        raise InputError(
+            f"{_quoted(value)} is out of range; expected a time from {FIRST_YEAR} to {LAST_YEAR}"
+        )
     return t
 
 
@@ -73,7 +75,9 @@ def read_instants(values: list[Any], zone: str, fault: Fault, *, required: bool)
             raise fault(i, f"is {_quoted(values[i])}, no time; {EXPECTED}")
     t = _utc(moments, zone)
     if len(odd := np.flatnonzero(given & ((t < EARLIEST) | (t >= LATEST)))):
-        raise fault(int(odd[0]), f"is {_quoted(values[odd[0]])}; expected a time from 1950 to 2099")
+        raise fault(
+            int(odd[0]), f"is {_quoted(values[odd[0]])}; expected a time from {FIRST_YEAR} to {LAST_YEAR}"
+        )
     return t, given
 
 

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 INSTANT = pa.timestamp("us", tz="UTC")
+FIRST_YEAR, LAST_YEAR = 1950, 2099
+"""Instants lie in these years: sentinels such as 1900-01-01 or 9999-12-31 are no times."""
+LARGEST_AMOUNT = 1e15
+"""Beyond it no order is real, and cents are lost in a double."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,52 +1,24 @@
 """The frozen configuration models: one YAML file a shop, typos refused with the nearest right name."""
 
-from collections.abc import Hashable
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from lifestage.documents import Model, known, read_yaml, validate
 from lifestage.errors import InputError
 from lifestage.schemas import CANONICAL
 
 Days = Annotated[int, Field(ge=1, le=3650)]
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
-def _known(names: Any, key: str) -> str:
-    close = get_close_matches(key, list(names), n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else f"; known are: {', '.join(sorted(names))}"
-
-
-class Model(BaseModel):
-    """Frozen; an unknown key is an error that names the nearest right one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_unknown(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            for key, value in data.items():
-                if key not in cls.model_fields:
-                    raise ValueError(f"unknown key '{key}'{_known(cls.model_fields, str(key))}")
-                if isinstance(value, bool) and cls.model_fields[key].annotation is not bool:
-                    raise ValueError(
-                        f"'{key}' is {str(value).lower()} (YAML reads yes, no, on and off so); put a text in quotes"
-                    )
-        return data
 
 
 class Source(Model):
@@ -84,7 +56,7 @@ class Sources(Model):
             table = CANONICAL[name]
             for column in source.columns:
                 if column not in table.names and name != "customers":
-                    raise ValueError(f"{name}: unknown column '{column}'{_known(table.names, column)}")
+                    raise ValueError(f"{name}: unknown column '{column}'{known(table.names, column)}")
             for column in table.required:
                 if column not in source.columns:
                     raise ValueError(
@@ -198,62 +170,18 @@ class Shop(Model):
         return self.store or f"sqlite:///{(self.output / 'store.db').as_posix()}"
 
 
-EXPECTED = {
-    "missing": "is required",
-    "model_type": "expected a mapping with the keys below it, found something else",
-    "string_pattern_mismatch": "expected the pattern {pattern}",
-}
-"""Our words for pydantic's error types."""
-
-
 def parse(document: Any, where: str) -> Shop:
-    """A checked configuration; `where` names it in errors.
-
-    Raises InputError with one line per mistake.
-    """
-    if not isinstance(document, dict):
-        raise InputError(f"{where}: expected a YAML mapping with keys such as 'shop' and 'sources'")
-    try:
-        return Shop.model_validate(document)
-    except ValidationError as error:
-        lines = []
-        for e in error.errors():
-            place = ".".join(str(p) for p in e["loc"]) or "(top)"
-            ours = EXPECTED.get(e["type"], "").format(**e.get("ctx", {}))
-            message = ours or e["msg"].removeprefix("Value error, ")
-            value = e["input"]
-            shown = f" (got {value!r})" if isinstance(value, str | int | float) else ""
-            lines.append(f"{where}: {place}: {message}{shown}")
-        raise InputError("\n".join(lines)) from None
-
-
-class _OnceEach(yaml.SafeLoader):
-    """Safe YAML in which a repeated key is an error instead of the last one winning silently."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen and isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key '{key.value}' stands twice", key.start_mark
-                )
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
-        return super().construct_mapping(node, deep)
+    """A checked configuration; `where` names it in errors. Raises InputError with one line per mistake."""
+    return validate(Shop, document, where)
 
 
 def load(path: str | Path) -> Shop:
     """Read and check a shop's YAML file. Raises InputError."""
     path = Path(path)
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_OnceEach)
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); give the path of a shop's YAML file"
         ) from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1})" if mark else ""
-        raise InputError(f"{path}: is not valid YAML{where}: {getattr(error, 'problem', error)}") from None
-    return parse(document, str(path))
+    return parse(read_yaml(content, str(path)), str(path))

@@ -167,6 +167,11 @@ class Store:
         )
         return [{name: _plain(name, v) for name, v in zip(rows.names, row, strict=True)} for row in rows]
 
+    def most_valuable(self) -> str | None:
+        """The customer with the highest clv of the current scores; None where there are none."""
+        found = self._rows("SELECT customer_id FROM scores ORDER BY clv DESC, customer_id LIMIT 1")
+        return str(found[0][0]) if found else None
+
     def current(self) -> dict[str, Any] | None:
         """The run that the current scores come from: run, as_of (microseconds), release, customers."""
         rows = self._rows(

@@ -223,7 +223,7 @@ def test_every_mistake_has_its_line(tmp_path: Path) -> None:
         ("", r"expected a YAML mapping with keys such as 'shop' and 'sources'$"),
         ("- shop\n", r"expected a YAML mapping with keys such as 'shop' and 'sources'$"),
         ("shop: [a\nb: c", r"is not valid YAML \(line 2\): expected ',' or '\]', but got ':'$"),
-        (VALID + "shop: again\n", r"is not valid YAML \(line 8\): key 'shop' stands twice$"),
+        (VALID + "shop: again\n", r"is not valid YAML \(line 8\): the key 'shop' stands twice$"),
         ("shop: !!python/object/apply:os.getcwd []\n", r"is not valid YAML \(line 1\): could not determine"),
     ],
 )

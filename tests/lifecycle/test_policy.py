@@ -58,11 +58,11 @@ def test_a_policy_can_go_to_another_process() -> None:
     ("old", "new", "expected"),
     [
         ("default: b", "default: c", "mine.yaml: default: 'c' is no stage; choose one of a, b"),
-        ("default: b\n", "", "mine.yaml: default: Field required"),
+        ("default: b\n", "", "mine.yaml: default: is required"),
         ("default: b", "defalt: b", "unknown key 'defalt'; did you mean 'default'?"),
         ("name: b,", "name: a,", "stages: the name 'a' stands twice; names must differ"),
         ("name: b,", "name: new,", "stages: 'new' means 'not seen before' in the flow; choose another name"),
-        ("name: b,", "name: B b,", "stages.B b.name: String should match pattern"),
+        ("name: b,", "name: B b,", "stages.B b.name: expected the pattern"),
         ('enter: "true"', 'entr: "true"', "stages.b: unknown key 'entr'; did you mean 'enter'?"),
         ("0.5}", "1.5}", "tiers.top.min_percentile: Input should be less than or equal to 1 (got 1.5)"),
         (

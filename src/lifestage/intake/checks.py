@@ -7,17 +7,12 @@ import ibis
 import ibis.expr.types as ir
 
 from lifestage.localtime import midnight
-from lifestage.schemas import FEEDBACK_KINDS, Table
+from lifestage.schemas import FEEDBACK_KINDS, FIRST_YEAR, LARGEST_AMOUNT, Table
 
 KEPT = "kept"
 FILTERED = "filtered"
 FUTURE = "time after the extraction"
 MALFORMED = "line that is no CSV row"
-
-EARLIEST_YEAR = 1950
-"""Sentinel dates such as 1900-01-01 are no times; the local calendar (`localtime`) begins here too."""
-LARGEST_AMOUNT = 1e15
-"""Beyond it no order is real, and cents are lost in a double."""
 
 Case = tuple[ir.BooleanValue, str]
 
@@ -65,8 +60,8 @@ def _time(read: ir.Table, column: str, extracted_at: int, *, required: bool) -> 
         [(read[column].isnull() & ~read[f"{column}_given"], f"missing {column}")] if required else []
     )
     cases.append((_bad(read, column), f"unparseable {column}"))
-    earliest = midnight(date(EARLIEST_YEAR, 1, 1), "UTC")
-    cases.append((read[column] < earliest, f"{column} before {EARLIEST_YEAR}"))
+    earliest = midnight(date(FIRST_YEAR, 1, 1), "UTC")
+    cases.append((read[column] < earliest, f"{column} before {FIRST_YEAR}"))
     cases.append((read[column] > extracted_at, FUTURE))
     return cases
 

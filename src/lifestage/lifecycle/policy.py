@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
+from lifestage.documents import Model, read_yaml, validate
 from lifestage.errors import InputError
 from lifestage.lifecycle import columns
 from lifestage.lifecycle.conditions import condition
 from lifestage.lifecycle.segments import SEGMENTS
 from lifestage.lifecycle.sentences import sentence
-from lifestage.settings import Model
 
 Level = Literal["high", "medium", "low"]
 LEVELS: tuple[Level, ...] = ("high", "medium", "low")
@@ -157,18 +157,7 @@ def parse(document: Any, where: str, source: str | None = None) -> Policy:
 
     Raises InputError with one line per mistake of form, else for the first condition that is wrong.
     """
-    if not isinstance(document, dict):
-        raise InputError(f"{where}: expected a YAML mapping with keys such as 'name' and 'stages'")
-    try:
-        policy = Policy.model_validate(document)
-    except ValidationError as error:
-        lines = []
-        for e in error.errors():
-            value = e["input"]
-            shown = f" (got {value!r})" if isinstance(value, str | int | float) else ""
-            message = e["msg"].removeprefix("Value error, ")
-            lines.append(f"{where}: {_place(document, e['loc'])}{message}{shown}")
-        raise InputError("\n".join(lines)) from None
+    policy = validate(Policy, document, where, _place)
     policy._source = source or yaml.safe_dump(document, allow_unicode=True, sort_keys=False)
     _check_conditions(policy, where)
     return policy
@@ -190,7 +179,7 @@ def _place(document: Any, loc: tuple[int | str, ...]) -> str:
             if isinstance(step, int)
             else step
         )
-    return f"{'.'.join(parts)}: " if parts else ""
+    return ".".join(parts)
 
 
 def _check_conditions(policy: Policy, where: str) -> None:
@@ -220,29 +209,9 @@ def _check_conditions(policy: Policy, where: str) -> None:
                     sentence(template, columns.PUBLISHED, f"{where}: {part}.{item.name}.because.{language}")
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML that refuses a key written twice, where the plain loader silently keeps the last."""
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-    keys = [str(loader.construct_object(key, deep=True)) for key, _ in node.value]
-    if twice := _repeated(keys):
-        raise yaml.constructor.ConstructorError(
-            None, None, f"the key '{twice}' stands twice", node.start_mark
-        )
-    return loader.construct_mapping(node, deep)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def parse_text(text: str, where: str) -> Policy:
+def parse_text(text: bytes | str, where: str) -> Policy:
     """A checked policy from YAML text. Raises InputError."""
-    try:
-        document = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise InputError(f"{where}: is not valid YAML: {error}") from None
-    return parse(document, where, text)
+    return parse(read_yaml(text, where), where, text if isinstance(text, str) else text.decode("utf-8"))
 
 
 def presets() -> list[str]:
@@ -258,11 +227,9 @@ def load(name_or_path: str | Path) -> Policy:
     text = str(name_or_path)
     if text in presets():
         preset = files("lifestage.lifecycle").joinpath("presets", f"{text}.yaml")
-        return parse_text(preset.read_bytes().decode("utf-8"), f"preset {text}")
+        return parse_text(preset.read_bytes(), f"preset {text}")
     try:
-        content = Path(text).read_bytes().decode("utf-8")
-    except UnicodeDecodeError:
-        raise InputError(f"{text}: is not UTF-8 text; save it as UTF-8") from None
+        content = Path(text).read_bytes()
     except OSError as error:
         known = ", ".join(presets())
         raise InputError(

@@ -98,6 +98,12 @@ def assign(policy: Policy, columns: Block, as_of: int, previous: pa.Table | None
     return pa.table([result[field.name] for field in RESULT], schema=RESULT)
 
 
+def columns_read(policy: Policy) -> tuple[str, ...]:
+    """The columns of lifecycle.columns.GIVEN that decide something under this policy, sorted."""
+    ranks = {*RFM, *(("clv_percentile",) if policy.tiers else ())}
+    return tuple(sorted((set(plan(policy).inputs) | ranks) & set(published.GIVEN)))
+
+
 def _array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 

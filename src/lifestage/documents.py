@@ -1,0 +1,103 @@
+"""Documents that people write: safe YAML, frozen models, and mistakes told one line each with their place."""
+
+from collections.abc import Callable, Hashable, Iterable
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from lifestage.errors import InputError
+
+
+def known(names: Iterable[str], key: str) -> str:
+    """The end of a sentence about an unknown `key`: the nearest right name, else all of them."""
+    close = get_close_matches(key, list(names), n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else f"; known are: {', '.join(sorted(names))}"
+
+
+class Model(BaseModel):
+    """Frozen; an unknown key is an error that names the nearest right one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for key, value in data.items():
+                if key not in cls.model_fields:
+                    raise ValueError(f"unknown key '{key}'{known(cls.model_fields, str(key))}")
+                if isinstance(value, bool) and cls.model_fields[key].annotation is not bool:
+                    raise ValueError(
+                        f"'{key}' is {str(value).lower()} (YAML reads yes, no, on and off so); put a text in quotes"
+                    )
+        return data
+
+
+EXPECTED = {
+    "missing": "is required",
+    "model_type": "expected a mapping with the keys below it, found something else",
+    "string_pattern_mismatch": "expected the pattern {pattern}",
+}
+"""Our words for pydantic's error types."""
+
+AnyModel = TypeVar("AnyModel", bound=Model)
+Place = Callable[[Any, tuple[int | str, ...]], str]
+
+
+def dotted(_document: Any, location: tuple[int | str, ...]) -> str:
+    """The place of a mistake as keys with dots between them."""
+    return ".".join(str(step) for step in location) or "(top)"
+
+
+def validate(model: type[AnyModel], document: Any, where: str, place: Place = dotted) -> AnyModel:
+    """A checked document; `where` names it in errors, `place` the key at fault.
+
+    Raises InputError with one line per mistake.
+    """
+    if not isinstance(document, dict):
+        required = [name for name, field in model.model_fields.items() if field.is_required()]
+        raise InputError(
+            f"{where}: expected a YAML mapping with keys such as '{required[0]}' and '{required[-1]}'"
+        )
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        lines = []
+        for e in error.errors():
+            ours = EXPECTED.get(e["type"], "").format(**e.get("ctx", {}))
+            message = ours or e["msg"].removeprefix("Value error, ")
+            value = e["input"]
+            shown = f" (got {value!r})" if isinstance(value, str | int | float) else ""
+            lines.append(
+                ": ".join(part for part in (where, place(document, e["loc"]), message) if part) + shown
+            )
+        raise InputError("\n".join(lines)) from None
+
+
+class _OnceEach(yaml.SafeLoader):
+    """Safe YAML in which a repeated key is an error instead of the last one winning silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen and isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key.value}' stands twice", key.start_mark
+                )
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(content: bytes | str, where: str) -> Any:
+    """The value of a YAML document in UTF-8; a key that stands twice is refused. Raises InputError."""
+    try:
+        text = content if isinstance(content, str) else content.decode("utf-8")
+        return yaml.load(text, Loader=_OnceEach)
+    except UnicodeDecodeError:
+        raise InputError(f"{where}: is not UTF-8 text; save it as UTF-8") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" (line {mark.line + 1})" if mark else ""
+        raise InputError(f"{where}: is not valid YAML{line}: {getattr(error, 'problem', error)}") from None
