@@ -77,8 +77,9 @@ def bar(label: str, total: int | None, unit: str = " customers") -> Iterator[Cal
     if sys.stderr.isatty():
         from tqdm import tqdm
 
-        with tqdm(total=total, desc=label, unit=unit, unit_scale=True, leave=True) as shown:
-            yield shown.update
+        layout = None if total else "{desc} [{elapsed}]"
+        with tqdm(total=total, desc=label, unit=unit, unit_scale=True, bar_format=layout) as made:
+            yield made.update
         return
     say(f"{label} ...")
     yield lambda _done: None
