@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lifestage import intake
 from lifestage.errors import InputError
 from lifestage.localtime import instant
 from lifestage.online import RecordError, history_from_records
 from lifestage.record_values import parse_instant
 from lifestage.schemas import HISTORY, RAGGED
+from lifestage.settings import parse
 
 ZONE = "Europe/Berlin"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -412,8 +414,6 @@ def _records(draw: random.Random) -> list[dict[str, Any]]:
 
 
 def test_intake_makes_the_same_block_of_the_same_rows(tmp_path: Path) -> None:
-    intake = pytest.importorskip("lifestage.intake")
-    from lifestage.settings import parse
 
     records = _records(random.Random(3))
     keys = {"purchases": "transactions", "events": "events", "feedback": "feedback"}

@@ -1,6 +1,5 @@
 """Policies: what may be written, and how mistakes are named."""
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +46,6 @@ def test_a_document_without_text_writes_its_own() -> None:
     policy = parse(document, "mine.yaml")
     assert yaml.safe_load(policy.source) == document
     assert parse_text(policy.source, "again").stages == policy.stages
-
-
-def test_a_policy_can_go_to_another_process() -> None:
-    policy = parse_text(GOOD, "mine.yaml")
-    assert pickle.loads(pickle.dumps(policy)) == policy  # noqa: S301 - how worker processes get their arguments
 
 
 @pytest.mark.parametrize(
