@@ -11,6 +11,7 @@ from lifestage.errors import InputError
 from lifestage.lifecycle.columns import DERIVED, GIVEN
 from lifestage.lifecycle.policy import Policy
 from lifestage.lifecycle.staging import assign, columns_read
+from lifestage.record_values import identifier
 from serving.models import StageRequest
 from serving.problems import bad
 from serving.rows import instant_text, rows
@@ -45,7 +46,7 @@ def stage(state: State, request: StageRequest, now: int) -> dict[str, Any]:
 
 def _block(state: State, request: StageRequest) -> dict[str, pa.Array]:
     """Every column that a policy may read: null where a customer does not give it."""
-    ids = [customer["customer_id"].strip() for customer in request.customers]
+    ids = [identifier(customer["customer_id"]) or "" for customer in request.customers]
     for i, name in enumerate(ids):
         if ids.index(name) < i:
             raise bad(f"customer '{name}': stands twice in one request", ("customers", i, "customer_id"))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.command import bar, main, now, parser, say, shown
+from training.exclusive import hold
 
 if TYPE_CHECKING:
     from lifestage.history_file import HistoryFile
@@ -23,14 +24,15 @@ one row a customer, everything in order of time."""
 
 def _key(shop: "Shop", as_of: date | None) -> str:
     """Changes when the sources, the config that shapes the history, or the asked-for date change."""
+    from lifestage.localtime import day_of
+    from lifestage.schemas import HISTORY
+
     paths = [path for source in shop.sources.given.values() for path in sorted(glob(source.path or ""))]
     files = [(path, (stat := Path(path).stat()).st_size, stat.st_mtime_ns) for path in paths]
-    shape = shop.model_dump(
-        mode="json", include={"sources", "timezone", "currency", "as_of", "observed_until"}
-    )
-    text = json.dumps(
-        [shape, files, str(as_of), str(date.today()) if shop.as_of == "now" else ""], sort_keys=True
-    )
+    names = {"sources", "intake", "timezone", "currency", "as_of", "observed_until"}
+    shape = shop.model_dump(mode="json", include=names)
+    today = day_of(now(), shop.timezone) if shop.as_of == "now" else None
+    text = json.dumps([shape, files, str(as_of), str(today), str(HISTORY)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -41,6 +43,7 @@ def history(shop: "Shop", as_of: date | None) -> "HistoryFile":
     from lifestage.intake import open_tables, write_history
     from lifestage.localtime import midnight
 
+    hold(shop.output)
     path = shop.output / "history.parquet"
     stamp = shop.output / "history.key"
     key = _key(shop, as_of)
@@ -51,7 +54,6 @@ def history(shop: "Shop", as_of: date | None) -> "HistoryFile":
         except InputError:
             pass
     extracted_at = now()
-    shop.output.mkdir(parents=True, exist_ok=True)
     stamp.unlink(missing_ok=True)
     with bar("reading and checking the tables", None):
         intake = open_tables(shop, extracted_at, None if as_of is None else midnight(as_of, shop.timezone))

@@ -1,13 +1,13 @@
 """Both models of a shop from its history file: evaluation fit, holdout figures, shipped fit. No tracking here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from lifestage.churn import evaluation as churn_evaluation
 from lifestage.churn import training
-from lifestage.churn.dataset import concatenate
+from lifestage.churn.dataset import Sample, concatenate
 from lifestage.clv import evaluation as clv_evaluation
 from lifestage.clv.model import ClvModel
 from lifestage.errors import InputError
@@ -90,17 +90,22 @@ def fit_churn(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fit
     """Fit on several cutoffs, stop and calibrate on a later one, grade on the newest complete one, refit."""
     rule = shop.churn
     folds = folds_of(shop, file)
-    cutoffs = sorted({*folds.train, folds.validation, folds.test, *folds.ship_train})
-    with progress(f"churn: features at {len(cutoffs)} cutoffs", file.customers) as step:
-        samples = churn_samples(
-            file,
-            cutoffs,
-            horizon_days=rule.horizon_days,
-            active_within_days=rule.active_within_days,
-            progress=step,
-        )
-    fitting = concatenate([samples[cutoff] for cutoff in folds.train])
-    validation, test = samples[folds.validation], samples[folds.test]
+
+    def sample(cutoffs: Sequence[int]) -> dict[int, Sample]:
+        with progress(f"churn: features at {len(cutoffs)} cutoffs", file.customers) as step:
+            return churn_samples(
+                file,
+                cutoffs,
+                horizon_days=rule.horizon_days,
+                active_within_days=rule.active_within_days,
+                progress=step,
+            )
+
+    # The shipped fit's cutoffs are read after the graded fit has let go of its own: half the memory.
+    samples = sample([*folds.train, folds.validation, folds.test])
+    validation, test = samples.pop(folds.validation), samples.pop(folds.test)
+    fitting = concatenate([samples.pop(cutoff) for cutoff in folds.train])
+    rows = {"train": len(fitting), "validation": len(validation), "test": len(test)}
     with progress("churn: boosting", None) as step:
         evaluated = training.fit(
             fitting,
@@ -110,13 +115,12 @@ def fit_churn(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fit
             active_within_days=rule.active_within_days,
             progress=lambda _done, _total: step(1),
         )
-        shipped = training.refit(
-            evaluated,
-            concatenate([samples[cutoff] for cutoff in folds.ship_train]),
-            seed=rule.seed,
-            progress=lambda _done, _total: step(1),
-        )
-
+    del fitting
+    newer = {folds.test: test, **sample([cutoff for cutoff in folds.ship_train if cutoff != folds.test])}
+    shipping = concatenate([newer.pop(cutoff) for cutoff in folds.ship_train])
+    with progress("churn: boosting the shipped fit", evaluated.trees) as step:
+        shipped = training.refit(evaluated, shipping, seed=rule.seed, progress=lambda _done, _total: step(1))
+    del shipping
     with progress("churn: grading", None):
         days, orders = "days_since_last_order", "bg_nbd_expected_orders"
         rules = {days: test.features[days], orders: _expected_orders(shop, file, folds.test)}
@@ -134,7 +138,6 @@ def fit_churn(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fit
             validation.churned,
             training_base_rate=evaluated.base_rate,
         )
-    rows = {"train": len(fitting), "validation": len(validation), "test": len(test)}
     return FittedChurn(evaluated, shipped, result, folds, rows)
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from lifestage.errors import InputError
 from lifestage.history import History
 from lifestage.ragged import Bools, Floats, Ints
-from lifestage.record_values import Fault, read_instants, read_numbers, text
+from lifestage.record_values import Fault, identifier, read_instants, read_numbers, text
 from lifestage.schemas import (
     ANSWER,
     EVENT,
@@ -88,7 +88,8 @@ class _Rows:
         return [row.get(field) for row in self.rows]
 
     def texts(self, field: str, *, required: bool = False) -> list[str | None]:
-        texts = [text(value) for value in self.values(field)]
+        read = identifier if field.endswith("_id") else text
+        texts = [read(value) for value in self.values(field)]
         if required and None in texts:
             raise self.fault(texts.index(None), field, "is missing; give a text")
         return texts
@@ -109,7 +110,7 @@ def _customer_ids(records: Records) -> list[str]:
     ids = []
     for i, record in enumerate(records):
         value = record.get("customer_id")
-        name = text(value)
+        name = identifier(value)
         if name is None:
             raise RecordError(value, (i, "customer_id"), "is missing; give the customer's id as text")
         if name in seen:

@@ -3,6 +3,8 @@
 They read as intake reads a file's: naive times are local, blanks around text do not count, nothing is guessed.
 """
 
+import math
+import re
 from collections.abc import Callable
 from datetime import date, datetime, time
 from typing import Any
@@ -39,9 +41,23 @@ def parse_instant(value: Any, zone: str) -> int:
     return t
 
 
+BLANKS = " \t\n\f\r\u00a0\u3000\ufeff"
+"""What intake takes off the ends of a text."""
+_WHOLE = re.compile(r"(-?[0-9]+)\.0+")
+
+
 def text(value: Any) -> str | None:
-    """Text without blanks around it; None for an empty one."""
-    return None if value is None else str(value).strip() or None
+    """Text without blanks around it; None for an empty one or a NaN."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return str(value).strip(BLANKS) or None
+
+
+def identifier(value: Any) -> str | None:
+    """An id as text, read as intake reads it: 17850.0, which is how tools export ids with gaps, is '17850'."""
+    found = text(value)
+    whole = _WHOLE.fullmatch(found) if found and ".0" in found else None
+    return whole[1] if whole else found
 
 
 def _moment(value: Any) -> datetime | None:

@@ -7,12 +7,14 @@ folder appears under its name only when every part is whole.
 import json
 import os
 import shutil
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +22,7 @@ import pyarrow.parquet as pq
 
 from lifestage import release as releases
 from lifestage.decision import decide_block
+from lifestage.errors import InputError
 from lifestage.history_file import HistoryFile
 from lifestage.store import open_store
 
@@ -98,8 +101,6 @@ def score_run(
     """
     file = HistoryFile(history)
     out.mkdir(parents=True, exist_ok=True)
-    for left in out.glob(f".{name}.*"):  # of a run that was killed
-        shutil.rmtree(left, ignore_errors=True)
     draft = out / f".{name}.{uuid.uuid4().hex[:8]}"
     draft.mkdir()
     workers = 1 if file.customers <= SMALL else min(workers or os.cpu_count() or 1, file.blocks)
@@ -136,8 +137,25 @@ def _each(tasks: list[Task], workers: int) -> Iterator[int]:
         yield from map(_score_block, tasks)
         return
     # Spawned, not forked: the parent's threads (DuckDB, Arrow, LightGBM) do not survive a fork.
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=pa.set_cpu_count, initargs=(1,)
-    ) as pool:
-        for future in as_completed([pool.submit(_score_block, task) for task in tasks]):
-            yield future.result()
+    try:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker) as pool:
+            for future in as_completed([pool.submit(_score_block, task) for task in tasks]):
+                yield future.result()
+    except BrokenProcessPool:
+        raise InputError(
+            "scoring: a worker process was ended from outside, most likely for want of memory; nothing was "
+            "published. Lower scoring.block_customers, or score where more memory is free"
+        ) from None
+
+
+def _begin_worker() -> None:
+    """One thread of Arrow a worker, since the workers are the parallelism; and no life after the parent."""
+    pa.set_cpu_count(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -176,15 +176,19 @@ class Oracle:
         groups = defaultdict(list)
         for row in rows:
             groups[row["id"], row["oid"], day(row["t"])].append(row)
-        return [
-            {
-                "id": i,
-                "oid": o,
-                "t": min(r["t"] for r in g),
-                "amount": float(sum(Decimal(r["amount"]) for r in g)) + 0.0,
-            }
-            for (i, o, _), g in groups.items()
-        ]
+        orders = []
+        for (i, o, _), g in groups.items():
+            amounts = [Decimal(r["amount"]) for r in g]
+            first, last = min(r["t"] for r in g), max(r["t"] for r in g)
+            bought = float(sum(a for a in amounts if a > 0))
+            if sum(amounts) == 0 and bought > 0:  # taken back in full on its own day
+                orders += [
+                    {"id": i, "oid": o, "t": first, "amount": bought},
+                    {"id": i, "oid": o, "t": last, "amount": -bought},
+                ]
+            else:
+                orders.append({"id": i, "oid": o, "t": first, "amount": float(sum(amounts)) + 0.0})
+        return orders
 
     def _unique(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         rows = [{**r, "amount": float(r["amount"]) + 0.0, "oid": r["oid"] or None} for r in rows]

@@ -13,13 +13,28 @@ def sum_lines(lines: ir.Table) -> ir.Table:
     """One row per customer, order_id and local day: the instant of its first line, the sum of its amounts.
 
     Split by local day because a cutoff is a local midnight: what is bought or returned under the same order_id
-    on a later day must not change the order as it was known before.
+    on a later day must not change the order as it was known before. An order whose lines cancel out gives two
+    rows, what was bought and what was taken back at its last line: it is a refunded order, not a free one.
     """
-    exact = lines["amount"].cast(f"decimal(38, {SUM_DIGITS})").sum().cast("float64")
+    amount = lines["amount"].cast(f"decimal(38, {SUM_DIGITS})")
     one = lines.count() == 1
-    return lines.group_by(["customer_id", "order_id", "local_day"]).agg(
-        t=lines["t"].min(), amount=ibis.ifelse(one, lines["amount"].min(), exact)
-    )["customer_id", "t", "amount", "order_id"]
+    days = lines.group_by(["customer_id", "order_id", "local_day"]).agg(
+        t=lines["t"].min(),
+        last=lines["t"].max(),
+        amount=ibis.ifelse(one, lines["amount"].min(), amount.sum().cast("float64")),
+        paid=amount.sum(where=lines["amount"] > 0).cast("float64").fill_null(0.0),
+    )
+    cancelled = (days["amount"] == 0) & (days["paid"] > 0)
+    whole, undone = days.filter(~cancelled), days.filter(cancelled)
+    return ibis.union(
+        whole.select("customer_id", "t", "amount", "order_id"),
+        undone.select("customer_id", "t", "order_id", amount=undone["paid"]).select(
+            "customer_id", "t", "amount", "order_id"
+        ),
+        undone.select("customer_id", "order_id", t=undone["last"], amount=-undone["paid"]).select(
+            "customer_id", "t", "amount", "order_id"
+        ),
+    )
 
 
 def purchases(orders: ir.Table) -> ir.Table:
