@@ -443,3 +443,38 @@ def test_intake_makes_the_same_block_of_the_same_rows(tmp_path: Path) -> None:
         assert block[name].combine_chunks().equals(history._lists[name].combine_chunks()), name
     for name, column in history.profile.items():
         assert block[name].combine_chunks().equals(column), name
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (" A\ufeff", "A"),
+        ("17850.0", "17850"),
+        ("-3.00", "-3"),
+        ("1.05", "1.05"),
+        ("a.0", "a.0"),
+        ("\u3000客户\u00a0", "客户"),
+        ("A\u2003", "A\u2003"),
+    ],
+)
+def test_ids_are_read_as_intake_reads_them(written: str, read: str, tmp_path: Path) -> None:
+    purchase = {"ordered_at": "2021-01-01", "amount": 1.0}
+    history = history_from_records([{"customer_id": written, "purchases": [purchase]}], "UTC")
+    assert history.customer_id.to_pylist() == [read]
+    path = tmp_path / "orders.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("id", "at", "amount"), (written, "2021-01-01", "1.0")])
+    columns = {"customer_id": "id", "ordered_at": "at", "amount": "amount"}
+    shop = parse(
+        {
+            "shop": "s",
+            "timezone": "UTC",
+            "currency": "EUR",
+            "output_dir": str(tmp_path / "out"),
+            "sources": {"transactions": {"path": str(path), "columns": columns}},
+        },
+        "test",
+    )
+    with intake.open_tables(shop, instant(datetime(2022, 1, 1), "UTC")) as opened:
+        (block,) = opened.blocks(10)
+    assert block.column("customer_id").to_pylist() == [read]

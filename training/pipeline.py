@@ -11,13 +11,15 @@ and print the summary. Each step is a script of its own (python -m training.<ste
 def run(args: argparse.Namespace) -> None:
     from lifestage import settings
     from training.check import check
-    from training.promote import promote
+    from training.promote import promote, refuse_older
     from training.report import report
     from training.score import score
     from training.train_churn import train as train_churn
     from training.train_clv import train as train_clv
 
     shop = settings.load(args.config)
+    if not args.replace_newer:
+        refuse_older(shop, args.as_of)
     steps = {
         "check the data": lambda: check(shop, args.as_of),
         "train the CLV model": lambda: train_clv(shop, args.as_of),
@@ -32,4 +34,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main(parser("pipeline", DESCRIPTION), run)
+    made = parser("pipeline", DESCRIPTION)
+    made.add_argument(
+        "--replace-newer", action="store_true", help="promote even if the current release is newer"
+    )
+    main(made, run)

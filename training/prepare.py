@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lifestage.history_file import HistoryFile
     from lifestage.settings import Shop
 
+SILENT_DAYS = 14
+"""A shop that is quiet for longer before as_of is told so: an old export makes everybody look inactive."""
 DESCRIPTION = """Read the shop's tables, set bad rows aside (quarantine.parquet), link refunds, and write the history:
 one row a customer, everything in order of time."""
 
@@ -84,6 +86,8 @@ def data_window(file: "HistoryFile") -> dict[str, str]:
 
 def describe(file: "HistoryFile") -> None:
     """Print what was read, kept and set aside."""
+    from lifestage.localtime import DAY
+
     facts = file.facts
     zone = file.zone
     for table, counts in facts["report"]["tables"].items():
@@ -97,6 +101,9 @@ def describe(file: "HistoryFile") -> None:
         f"{file.customers:,} customers from {shown(facts['first_purchase'], zone)}, as of "
         f"{shown(facts['as_of'], zone)}; labels complete up to {shown(facts['observed_until'], zone)} ({zone})"
     )
+    silent = (facts["as_of"] - facts["observed_until"]) // DAY - 1
+    if silent > SILENT_DAYS:
+        say(f"note: nobody has bought in the {silent} days before as_of; is that so, or are the data older?")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -17,6 +17,24 @@ DESCRIPTION = """Take two registered model versions (by default the challengers)
 distributions and the policy into a new immutable release, point to it, and move the alias champion."""
 
 
+def refuse_older(shop: "Shop", as_of: date | None) -> None:
+    """Raises InputError where a past --as-of would take the place of a newer release."""
+    from lifestage import bundle, release
+    from lifestage.errors import InputError
+    from lifestage.localtime import midnight
+
+    try:
+        now_serving = release.current(shop.releases)
+        newest = int(bundle.read(now_serving, "release")["as_of"])
+    except InputError:
+        return
+    if as_of is not None and midnight(as_of, shop.timezone) < newest:
+        raise InputError(
+            f"--as-of {as_of}: the current release {now_serving.name} is newer, and promoting would take its place; "
+            "to try a past day, set output_dir to another folder in a copy of the config, or add --replace-newer"
+        )
+
+
 def promote(shop: "Shop", as_of: date | None, churn_version: str, clv_version: str) -> Path:
     """Publish a release and return its folder. The pointer moves before the aliases do."""
     from lifestage import bundle, release
@@ -71,10 +89,24 @@ def promote(shop: "Shop", as_of: date | None, churn_version: str, clv_version: s
     return shop.releases / name
 
 
+def go_back(shop: "Shop", name: str) -> None:
+    """Make a release that was published before the current one again."""
+    from lifestage import release
+
+    release.point_to(shop.releases, name)
+    say(f"release {name} is current again; 'python -m training.score' stages everybody with it")
+
+
 def run(args: argparse.Namespace) -> None:
     from lifestage import settings
 
-    promote(settings.load(args.config), args.as_of, args.churn, args.clv)
+    shop = settings.load(args.config)
+    if args.release:
+        go_back(shop, args.release)
+        return
+    if not args.replace_newer:
+        refuse_older(shop, args.as_of)
+    promote(shop, args.as_of, args.churn, args.clv)
 
 
 if __name__ == "__main__":
@@ -84,5 +116,11 @@ if __name__ == "__main__":
     )
     made.add_argument(
         "--clv", default="challenger", metavar="VERSION", help="alias or number (default: challenger)"
+    )
+    made.add_argument(
+        "--release", metavar="NAME", help="make this earlier release current again, and nothing else"
+    )
+    made.add_argument(
+        "--replace-newer", action="store_true", help="promote even if the current release is newer"
     )
     main(made, run)

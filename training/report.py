@@ -45,7 +45,7 @@ def report(shop: "Shop") -> None:
     say(summary.stages_text(scores, policy, shop.currency))
     say()
     say("The ten most valuable customers at risk, and why")
-    say(summary.at_risk_text(scores, shop.currency, shop.timezone))
+    say(summary.at_risk_text(scores, policy, shop.currency, shop.timezone))
     say()
     say("What the model adds to the plain rules")
     say(summary.grade_text(manifest["metrics"][f"{shop.shop}-churn"]))

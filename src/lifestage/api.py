@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+import warnings
 from collections.abc import Mapping
 from datetime import date
 from difflib import get_close_matches
@@ -45,11 +46,19 @@ def _shop(frames: Frames, folder: Path, options: Mapping[str, Any]) -> Shop:
             sources["transactions"][name] = options[name]
     rest = {key: value for key, value in options.items() if key not in ("grain", "where")}
     document = {"sources": sources, "output_dir": str(folder / "out"), **rest}
+    for name, frame in frames.items():
+        for column in CANONICAL[name].required:
+            if column not in frame.columns:
+                raise InputError(f"{name}: the frame has no column '{column}'; rename yours to it")
     return settings.parse(document, "options")
 
 
 def _history(shop: Shop, folder: Path, as_of: int | None) -> HistoryFile:
     intake = open_tables(shop, time.time_ns() // 1_000, as_of)
+    for name, counts in intake.report["tables"].items():
+        if counts["rejected_rows"]:
+            reasons = ", ".join(f"{n:,} {reason}" for reason, n in counts["rejected"].items())
+            warnings.warn(f"{name}: {counts['rejected_rows']:,} rows were left out: {reasons}", stacklevel=3)
     path = folder / "history.parquet"
     write_history(intake, path, shop.scoring.block_customers, None)
     return HistoryFile(path)
@@ -120,6 +129,11 @@ def fit(
         )
     releases.point_to(Path(into), name)
     return releases.load(Path(into) / name)
+
+
+def load(folder: str | Path) -> Release:
+    """The current release below `folder`: what `fit(into=folder)` or training.promote published last."""
+    return releases.load(releases.current(Path(folder)))
 
 
 def score(

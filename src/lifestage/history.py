@@ -88,6 +88,11 @@ class Before:
         return self._history.purchases_known(self._history.purchases.before(self.cutoff), self.cutoff)
 
     @cached_property
+    def placed(self) -> Ragged:
+        """Orders placed, the fully refunded ones among them, at their gross amounts."""
+        return self._history.purchases.before(self.cutoff)
+
+    @cached_property
     def refunds(self) -> Ragged:
         """Refunds (column `amount` > 0), linked to a purchase or not."""
         return self._history.refunds.before(self.cutoff)

@@ -34,6 +34,9 @@ class Release:
     policy: Policy
     manifest: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        return f"Release({self.name!r}, policy {self.policy.name!r}, {self.currency}, {self.timezone})"
+
 
 def write(
     folder: Path,
@@ -78,8 +81,8 @@ def current(folder: Path) -> Path:
         name = json.loads((folder / POINTER).read_text(encoding="utf-8"))["release"]
     except OSError:
         raise InputError(
-            f"{folder}: holds no current release; train the models and publish one with "
-            "'python -m training.promote --config <shop>.yaml'"
+            f"{folder}: holds no current release; 'make pipeline CONFIG=<shop>.yaml' trains the models and publishes "
+            "one (by hand: training.train_clv, training.train_churn, training.promote)"
         ) from None
     except (ValueError, KeyError, TypeError):
         raise InputError(

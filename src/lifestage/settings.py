@@ -92,14 +92,15 @@ class Churn(Model):
     """Training cutoffs of the evaluation fit, as far as the data reach back."""
     step_days: Days = 30
     """Days between training cutoffs."""
-    min_history_days: Days = 90
+    min_history_days: Annotated[int, Field(ge=0, le=3650)] = 90
     """No cutoff earlier than so many days after the first purchase."""
     seed: int = 7
 
 
 class Clv(Model):
     horizon_days: Days = 365
-    yearly_discount_rate: Annotated[float, Field(ge=0, le=10)] = 0.10
+    yearly_discount_rate: Annotated[float, Field(ge=0, le=1)] = 0.10
+    """0.10 = 10 % a year."""
     margin: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of an order's value that is contribution margin; clv is multiplied by it."""
 

@@ -75,14 +75,20 @@ def stages_text(scores: pa.Table, policy: Policy, currency: str) -> str:
     return text_table(header, rows)
 
 
-def most_valuable_at_risk(scores: pa.Table, top: int = TOP) -> pa.Table:
-    """The `top` customers of stage at_risk with the highest clv, highest first."""
-    at_risk = scores.filter(pc.equal(scores["stage"], "at_risk"))
+def most_valuable_at_risk(scores: pa.Table, policy: Policy, top: int = TOP) -> pa.Table:
+    """The `top` customers at risk with the highest clv, highest first.
+
+    At risk = in the stage at_risk; under a policy without it, of risk high.
+    """
+    staged = any(stage.name == "at_risk" for stage in policy.stages)
+    at_risk = scores.filter(
+        pc.equal(scores["stage"], "at_risk") if staged else pc.equal(scores["risk"], "high")
+    )
     order = pc.sort_indices(at_risk, sort_keys=[("clv", "descending"), ("customer_id", "ascending")])
     return at_risk.take(order[:top])
 
 
-def at_risk_text(scores: pa.Table, currency: str, zone: str) -> str:
+def at_risk_text(scores: pa.Table, policy: Policy, currency: str, zone: str) -> str:
     """The most valuable customers at risk and why: what each is worth, how likely to leave, since when."""
     local = moment(0, zone).tzinfo
     rows = [
@@ -94,7 +100,7 @@ def at_risk_text(scores: pa.Table, currency: str, zone: str) -> str:
             "-" if row["stage_since"] is None else f"{row['stage_since'].astimezone(local):%Y-%m-%d}",
             _short("; ".join(row["reasons"] or []) or "-"),
         ]
-        for row in most_valuable_at_risk(scores).to_pylist()
+        for row in most_valuable_at_risk(scores, policy).to_pylist()
     ]
     if not rows:
         return "  nobody is at risk"
@@ -102,7 +108,7 @@ def at_risk_text(scores: pa.Table, currency: str, zone: str) -> str:
     return text_table(header, rows, left=(0, 1, 5))
 
 
-def _short(text: str, width: int = 90) -> str:
+def _short(text: str, width: int = 70) -> str:
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
 
 

@@ -73,7 +73,7 @@ def test_a_document_without_text_writes_its_own() -> None:
         (
             "order_count > 1",
             "order_cnt > 1",
-            "mine.yaml: stages.a.enter, line 1, column 1: unknown column 'order_cnt'; "
+            "mine.yaml: stages.a.enter: at line 1, column 1 of the expression: unknown column 'order_cnt'; "
             "did you mean 'order_count'?",
         ),
         (
@@ -85,7 +85,7 @@ def test_a_document_without_text_writes_its_own() -> None:
         (
             "order_count > 1",
             "sum(order_count) > 1",
-            "stages.a.enter, line 1, column 1: the aggregate 'sum' is not allowed",
+            "stages.a.enter: at line 1, column 1 of the expression: the aggregate 'sum' is not allowed",
         ),
         ("order_count > 1", "tier = 'tops'", "stages.a.enter: tier is never 'tops'; did you mean 'top'?"),
         (
@@ -103,12 +103,12 @@ def test_a_document_without_text_writes_its_own() -> None:
         (
             "when: signal_quiet",
             "when: risk = 'high'",
-            "risk.high.when, line 1, column 1: unknown column 'risk'",
+            "risk.high.when: at line 1, column 1 of the expression: unknown column 'risk'",
         ),
         (
             "> 9}",
             "> 9 AND signal_quiet}",
-            "signals.quiet.high, line 1, column 31: unknown column 'signal_quiet'",
+            "signals.quiet.high: at line 1, column 31 of the expression: unknown column 'signal_quiet'",
         ),
         (
             'en: "{order_count}"',

@@ -67,7 +67,7 @@ def _purchases() -> list[Feature]:
         (
             "days_since_first_contact",
             "days",
-            "time since sign-up, first event or first order, the earliest",
+            "time since sign-up, first event or first order, refunded or not, the earliest",
             "距首次接触天数",
             None,
         ),

@@ -75,7 +75,9 @@ def _ages(view: Before, bought: Purchases, present: Bools) -> Columns:
     seen = events.counts > 0
     first_event = (view.cutoff - at(events.t, events.starts, seen)) / DAY
     signed_up = (view.cutoff - view.signed_up_at) / DAY
-    contact = np.fmax(np.fmax(first, first_event), signed_up)
+    placed = view.placed
+    first_placed = (view.cutoff - at(placed.t, placed.starts, placed.counts > 0)) / DAY
+    contact = np.fmax(np.fmax(first_placed, first_event), signed_up)
     return {
         "days_since_last_order": last,
         "days_since_first_order": first,

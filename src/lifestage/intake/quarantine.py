@@ -66,15 +66,38 @@ def check_share(accounts: dict[str, dict[str, Any]], limit: float, path: Path) -
         rejected, judged = counts["rejected_rows"], counts["rejected_rows"] + counts["kept"]
         if judged and rejected / judged > limit:
             reasons = ", ".join(f"{n:,} {reason}" for reason, n in counts["rejected"].items())
+            most = max(counts["rejected"], key=lambda reason: counts["rejected"][reason])
             problems.append(
                 f"{name}: {rejected:,} of {judged:,} rows ({rejected / judged:.1%}) cannot be used, more than "
-                f"intake.max_reject_share = {limit:.1%}: {reasons}"
+                f"intake.max_reject_share = {limit:.1%}: {reasons} (e.g. "
+                f"{_example(path, name, most)}{_advice(most)})"
             )
     if problems:
         raise InputError(
             f"{'; '.join(problems)}. See the rows in {path.as_posix()}; correct the data, the column mapping or the "
             "filter 'where', or raise intake.max_reject_share"
         )
+
+
+def _example(path: Path, table: str, reason: str, width: int = 200) -> str:
+    """The first quarantined row of a reason, as far as it fits into a sentence."""
+    for batch in pq.ParquetFile(path).iter_batches():
+        for row in batch.to_pylist():
+            if (row["table"], row["reason"]) == (table, reason):
+                text = str(row["row"])
+                return text if len(text) <= width else f"{text[:width]}…"
+    return "none kept"
+
+
+def _advice(reason: str) -> str:
+    """What most often lies behind a reason, where something does."""
+    if reason == MALFORMED:
+        return "; is the file UTF-8, and is the source's 'delimiter' right?"
+    if reason == "unparseable amount":
+        return """; a decimal comma reads as replace("price", ',', '.')"""
+    if reason.startswith("unparseable") and reason.endswith("_at"):
+        return """; another date format reads as strptime("order date", '%d.%m.%Y %H:%M')"""
+    return ""
 
 
 def _repeated(staged: Staged, as_of: int | None) -> ir.Table:

@@ -86,7 +86,8 @@ def _open(engine: Engine, shop: Shop, extracted_at: int, as_of: int | None) -> I
         staged["customers"] = _one_profile_each(engine, staged["customers"], bound)
     accounts = {name: account(engine, table, bound, asked=asked) for name, table in staged.items()}
     write_quarantine(engine, list(staged.values()), bound, asked=asked, path=quarantine)
-    check_share(accounts, shop.intake.max_reject_share, quarantine)
+    if span is not None or not accounts["transactions"]["out_of_scope"]:
+        check_share(accounts, shop.intake.max_reject_share, quarantine)
     if span is None:
         raise scope.no_purchase(staged["transactions"].raw.origin, known_as_of, shop.timezone)
     numbered = _number(engine, staged, orders, span.as_of)
