@@ -22,14 +22,17 @@ one row a customer, everything in order of time."""
 
 
 def _key(shop: "Shop", as_of: date | None) -> str:
-    """Changes when the sources, the config that shapes the history, or the asked-for date change."""
+    """Changes when the sources, the config or schema that shape the history, or the asked-for date change."""
+    from lifestage.schemas import HISTORY
+
     paths = [path for source in shop.sources.given.values() for path in sorted(glob(source.path or ""))]
     files = [(path, (stat := Path(path).stat()).st_size, stat.st_mtime_ns) for path in paths]
     shape = shop.model_dump(
         mode="json", include={"sources", "timezone", "currency", "as_of", "observed_until"}
     )
     text = json.dumps(
-        [shape, files, str(as_of), str(date.today()) if shop.as_of == "now" else ""], sort_keys=True
+        [str(HISTORY), shape, files, str(as_of), str(date.today()) if shop.as_of == "now" else ""],
+        sort_keys=True,
     )
     return hashlib.sha256(text.encode()).hexdigest()
 
