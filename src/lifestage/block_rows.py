@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 
 from lifestage.localtime import local_days, to_local
 from lifestage.ragged import Bools, Coded, Floats, Ints, Ragged, encode, next_same, owners
+from lifestage.schemas import INSTANT
 
 
 class BlockRows:
@@ -40,8 +42,11 @@ class BlockRows:
         return self._coded[column]
 
     def numbers(self, column: str) -> Floats:
-        """A number column, NaN where it is null."""
-        return np.asarray(self.rows.columns[column].to_numpy(zero_copy_only=False), np.float64)
+        """A column of numbers or instants, NaN where it is null. (A double holds instants exactly.)"""
+        values = self.rows.columns[column]
+        if values.type == INSTANT:
+            values = values.view(pa.int64())
+        return np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
 
     def next_same(self, column: str) -> Ints:
         """The customer's next row with the same text (see ragged.next_same)."""
@@ -99,7 +104,7 @@ class Purchases:
     def coded(self, column: str) -> Coded:
         """`category` or `channel` of each row."""
         whole = self._block.coded(column)
-        return whole if self.kept is None else Coded(whole.codes[self.kept], whole.levels)
+        return whole if self.kept is None else Coded(whole.codes[self.kept], whole.dictionary)
 
 
 @dataclass(frozen=True)
@@ -111,13 +116,23 @@ class Known:
     owner: Ints
     t: Ints
     _block: BlockRows
+    _cutoff: int
     _ends: Ints
     """Where each customer's rows of the view end in the block's arrays."""
 
     def codes(self, column: str) -> Coded:
         """A text column of these rows."""
         whole = self._block.coded(column)
-        return Coded(whole.codes[self.row], whole.levels)
+        return Coded(whole.codes[self.row], whole.dictionary)
+
+    def numbers(self, column: str) -> Floats:
+        """A column of numbers, NaN where it is null."""
+        return self._block.numbers(column)[self.row]
+
+    def instants(self, column: str) -> Floats:
+        """A column of instants, NaN where it is null or not before the cutoff."""
+        values = self.numbers(column)
+        return np.where(values < self._cutoff, values, np.nan)
 
     @cached_property
     def day(self) -> Ints:
@@ -137,4 +152,4 @@ class Known:
 def known_rows(block: BlockRows, view: Ragged, cutoff: int) -> Known:
     """The rows of a block that a view before `cutoff` holds."""
     row = np.flatnonzero((view.t < cutoff) & (block.owner >= 0))
-    return Known(row, block.owner[row], view.t[row], block, view.ends)
+    return Known(row, block.owner[row], view.t[row], block, cutoff, view.ends)

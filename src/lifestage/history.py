@@ -45,8 +45,8 @@ class Before:
 
     def rows(self, kind: Literal["events", "feedback"]) -> Known:
         """The rows of a kind as flat arrays that hold no later row."""
-        view = self.events if kind == "events" else self.feedback
-        return known_rows(self._history.block_rows(kind), view, self.cutoff)
+        block = self._history.block_rows(kind)
+        return known_rows(block, block.rows.before(self.cutoff), self.cutoff)
 
     def alone(self) -> "Before":
         """The same view of a copy that holds nothing else: no row at or after the cutoff, no later instant."""
@@ -64,9 +64,9 @@ class Before:
     @cached_property
     def signed_up_at(self) -> Floats:
         """Instant of registration, NaN where unknown or not before the cutoff, float64[n]."""
-        column = self.profile["signed_up_at"].cast(pa.int64())
-        values = np.asarray(column.fill_null(self.cutoff).to_numpy(zero_copy_only=False))
-        return np.where(values < self.cutoff, values.astype(np.float64), np.nan)
+        column = self.profile["signed_up_at"].view(pa.int64())
+        values = np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
+        return np.where(values < self.cutoff, values, np.nan)
 
 
 class Window:

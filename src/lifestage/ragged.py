@@ -62,14 +62,32 @@ class Coded:
     """A text column as numbers: codes[i] is the place of row i's text in `levels`, -1 where it is null."""
 
     codes: Ints
-    levels: tuple[str, ...]
+    dictionary: pa.Array | tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """How many texts there are."""
+        return len(self.dictionary)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The texts. Not for a column of ids, of which there may be millions."""
+        return self.dictionary if isinstance(self.dictionary, tuple) else tuple(self.dictionary.to_pylist())
+
+
+FEW = 256
+"""Up to so many rows a plain loop is faster than Arrow's kernels; the result is the same."""
 
 
 def encode(column: pa.Array) -> Coded:
     """A text column as codes; the levels stand in the order in which they are first met."""
+    if len(column) <= FEW:
+        places: dict[str, int] = {}
+        codes = [-1 if text is None else places.setdefault(text, len(places)) for text in column.to_pylist()]
+        return Coded(np.array(codes, np.int64), tuple(places))
     found = column.dictionary_encode()
-    codes = np.asarray(found.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
-    return Coded(codes, tuple(found.dictionary.to_pylist()))
+    indices = found.indices if found.indices.null_count == 0 else found.indices.fill_null(-1)
+    return Coded(np.asarray(indices.to_numpy(zero_copy_only=False), np.int64), found.dictionary)
 
 
 def places(coded: Coded, wanted: tuple[str, ...], other: int) -> Ints:
@@ -114,7 +132,7 @@ def from_list_array(column: pa.Array | pa.ChunkedArray) -> Ragged:
         ends = np.where(column.is_valid().to_numpy(zero_copy_only=False), ends, starts)
     values = column.values
     children = {values.type.field(i).name: values.field(i) for i in range(values.type.num_fields)}
-    t = children.pop("t").cast(pa.int64()).to_numpy(zero_copy_only=False)
+    t = children.pop("t").view(pa.int64()).to_numpy(zero_copy_only=False)
     return Ragged(starts, ends, t, children)
 
 

@@ -4,7 +4,6 @@ A resolution at or after the cutoff is not known yet: the case then counts as op
 """
 
 import numpy as np
-import pyarrow as pa
 
 from lifestage.block_rows import Known
 from lifestage.features.feature import Feature
@@ -102,7 +101,7 @@ def compute(view: Before, spec: FeatureSpec) -> Columns:
         "feedback_count": windows.counts()[None],
         "days_since_last_feedback": _age_of_last(view, rows, np.ones(len(kind), np.bool_)),
     }
-    score = np.asarray(view.feedback.columns["score"].to_numpy(zero_copy_only=False), np.float64)[rows.row]
+    score = rows.numbers("score")
     for name in SCORED:
         if name in spec.feedback:
             columns |= _scores(name, score, rows, of[name] & ~np.isnan(score), n)
@@ -112,7 +111,7 @@ def compute(view: Before, spec: FeatureSpec) -> Columns:
     cases = [name for name in CASES if name in spec.feedback]
     if not cases:
         return columns
-    resolved = _resolved(view, rows)
+    resolved = _resolved(rows)
     for name in cases:
         counts = windows.counts(of[name])
         many = CASES[name][0]
@@ -145,12 +144,9 @@ def _scores(name: str, score: Floats, rows: Known, of: Bools, n: int) -> Columns
     }
 
 
-def _resolved(view: Before, rows: Known) -> Floats:
+def _resolved(rows: Known) -> Floats:
     """Days from a case's beginning to its resolution, NaN while it is open; never below 0."""
-    column = view.feedback.columns["resolved_at"].cast(pa.int64())
-    known = column.is_valid().to_numpy(zero_copy_only=False)[rows.row]
-    t = np.asarray(column.fill_null(0).to_numpy(zero_copy_only=False))[rows.row]
-    return np.where(known, np.maximum(t - rows.t, 0) / DAY, np.nan)
+    return np.maximum(rows.instants("resolved_at") - rows.t, 0.0) / DAY
 
 
 def _resolution(view: Before, rows: Known, resolved: Floats, cases: Bools) -> Columns:

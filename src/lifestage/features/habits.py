@@ -13,7 +13,7 @@ from lifestage.features.feature import Feature
 from lifestage.features.spec import FeatureSpec
 from lifestage.history import Before
 from lifestage.localtime import DAY, HOUR, local_days
-from lifestage.ragged import Bools, Coded, Floats, Ints, at, segment_max, segment_sum
+from lifestage.ragged import FEW, Bools, Coded, Floats, Ints, at, segment_max, segment_sum
 
 Columns = dict[str, Floats]
 FAMILY = "purchases"
@@ -142,10 +142,9 @@ def compute(view: Before, spec: FeatureSpec, basics: Columns) -> Columns:
         coded = bought.coded("category")
         recent = bought.t >= view.cutoff - RECENT * DAY
         counts, entropy, share = _breadth(bought.owner, coded, len(view))
-        late = Coded(np.where(recent, coded.codes, -1), coded.levels)
         columns |= {
             "category_count": counts,
-            f"category_count_{RECENT}d": _breadth(bought.owner, late, len(view))[0],
+            f"category_count_{RECENT}d": _distinct(bought.owner[recent], coded.codes[recent], len(view)),
             "category_entropy": entropy,
             "top_category_share": share,
         }
@@ -203,6 +202,8 @@ def _quarter(day: Ints) -> Ints:
 
 def _c_log_c(counts: Ints) -> Floats:
     """c log c of each count, 0 for 0."""
+    if len(counts) <= FEW:
+        return np.array([c * math.log(c) if c else 0.0 for c in counts.tolist()], np.float64)
     distinct, which = np.unique(counts, return_inverse=True)
     return np.array([c * math.log(c) if c else 0.0 for c in distinct.tolist()], np.float64)[which]
 
@@ -220,10 +221,18 @@ def _one_entropy(inner: Floats, total: Ints) -> Floats:
     return np.maximum(whole - _divide(inner, total, total > 0), 0.0)
 
 
+def _distinct(owner: Ints, codes: Ints, n: int) -> Floats:
+    """Distinct texts of each customer's rows."""
+    known = codes >= 0
+    size = int(codes.max(initial=0)) + 1
+    cells = np.unique(owner[known] * size + codes[known])
+    return np.bincount(cells // size, minlength=n).astype(np.float64)
+
+
 def _breadth(owner: Ints, coded: Coded, n: int) -> tuple[Floats, Floats, Floats]:
     """Distinct texts, their entropy, and the share of the most frequent, of each customer's rows with a text."""
     known = coded.codes >= 0
-    size = max(len(coded.levels), 1)
+    size = max(coded.size, 1)
     cells, counts = np.unique(owner[known] * size + coded.codes[known], return_counts=True)
     # Within a customer the largest counts come first: the sum's order must not hang on the levels' numbers.
     of = cells // size

@@ -5,6 +5,8 @@ the catalogue marks such features. A text is one of the levels learnt at trainin
 not seen then, is the level "other"; an empty one is missing.
 """
 
+import math
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,7 +16,7 @@ from lifestage.features.feature import Feature
 from lifestage.features.spec import ARROW, OTHER, Attribute, FeatureSpec, slugs
 from lifestage.history import Before
 from lifestage.localtime import DAY
-from lifestage.ragged import Floats
+from lifestage.ragged import FEW, Floats
 
 Columns = dict[str, Floats]
 FAMILY = "profile"
@@ -70,8 +72,15 @@ def values(column: pa.Array, attribute: Attribute) -> Floats:
             f"customers: column '{attribute.name}' is of type {column.type}, but the model was trained on "
             f"{ARROW[attribute.type]}; map it as before, or train again"
         )
+    if attribute.type == "text" and len(column) <= FEW:
+        known = {level: float(i) for i, level in enumerate(attribute.levels)}
+        other = float(len(known))
+        found = [math.nan if text is None else known.get(text, other) for text in column.to_pylist()]
+        return np.array(found, np.float64)
     if attribute.type != "text":
-        numbers = np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+        if attribute.type == "bool":
+            column = column.cast(pa.float64())
+        numbers = np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
         return np.where(np.isinf(numbers), np.nan, numbers) + 0.0
     places = pc.index_in(column, value_set=pa.array(attribute.levels, pa.string()))
     codes = pc.if_else(
