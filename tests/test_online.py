@@ -467,3 +467,18 @@ def test_intake_makes_the_same_block_of_the_same_rows(tmp_path: Path) -> None:
         assert block[name].combine_chunks().equals(history._lists[name].combine_chunks()), name
     for name, column in history.profile.items():
         assert block[name].combine_chunks().equals(column), name
+
+
+def test_attributes_are_checked_by_name_and_type() -> None:
+    types = {"city": pa.string(), "age": pa.float64(), "vip": pa.bool_()}
+    for attributes, message in (
+        ({"ctiy": "Rome"}, "attributes.ctiy is no attribute that the model reads; did you mean 'city'"),
+        ({"city": 3.0}, "attributes.city is 3.0; expected a text"),
+        ({"vip": 1.0}, "attributes.vip is 1.0; expected true or false"),
+        ({"age": "old"}, "attributes.age is 'old'; expected a number"),
+    ):
+        with pytest.raises(RecordError, match=message):
+            history_from_records([{"customer_id": "c", "attributes": attributes}], ZONE, types)
+    with pytest.raises(RecordError, match=r"purchases\[0\].discount is -1.0; expected 0 or more"):
+        bought = {"ordered_at": "2024-01-01", "amount": 3.0, "discount": -1.0}
+        history_from_records([{"customer_id": "c", "purchases": [bought]}], ZONE)
