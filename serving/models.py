@@ -50,6 +50,14 @@ class Purchase(TypedDict):
             ),
         ]
     ]
+    category: NotRequired[
+        Annotated[
+            Word | None,
+            Field(description="Of an order with several, the one of the largest amount.", examples=["books"]),
+        ]
+    ]
+    channel: NotRequired[Annotated[Word | None, Field(description="Sales channel.", examples=["app"])]]
+    discount: NotRequired[Annotated[float | None, Field(description="Discount granted, 0 or more.")]]
 
 
 @with_config(STRICT)
@@ -92,6 +100,16 @@ class Customer(TypedDict):
     signed_up_at: NotRequired[Time | None]
     acquisition_channel: NotRequired[Word | None]
     acquisition_cost: NotRequired[Annotated[float | None, Field(ge=0)]]
+    attributes: NotRequired[
+        Annotated[
+            dict[str, Annotated[bool | float | str | None, Field(union_mode="left_to_right")]],
+            Field(
+                max_length=1_000,
+                description="The shop's own profile columns that the release reads; left out = missing.",
+                examples=[{}],
+            ),
+        ]
+    ]
     previous: NotRequired[
         Annotated[Previous | None, Field(description="Leave it out for a customer seen for the first time.")]
     ]

@@ -15,18 +15,19 @@ into the history, and how many customers are eligible and churn at each."""
 
 
 def check(shop: "Shop", as_of: date | None) -> None:
-    from lifestage.fitting import folds_of
+    from lifestage.fitting import folds_of, learn_features
     from lifestage.lifecycle import policy as policies
     from lifestage.samples import churn_samples
     from lifestage.store import open_store
 
     # What later steps need is refused now, not after an hour of training.
-    policies.load(shop.policy)
+    policies.read(shop.policy)
     open_store(shop.store_url)
     file = history(shop, as_of)
     describe(file)
     rule = shop.churn
     folds = folds_of(shop, file)
+    policies.load(shop.policy, learn_features(shop, file, bar))
     named = [
         *(("train", cutoff) for cutoff in folds.train),
         ("validation", folds.validation),

@@ -25,7 +25,7 @@ one row a customer, everything in order of time."""
 
 
 def _key(shop: "Shop", as_of: date | None) -> str:
-    """Changes when the sources, the config that shapes the history, or the asked-for date change."""
+    """Changes when the sources, the config or schema that shape the history, or the asked-for date change."""
     from lifestage.localtime import day_of
     from lifestage.schemas import HISTORY
 

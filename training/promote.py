@@ -38,14 +38,14 @@ def refuse_older(shop: "Shop", as_of: date | None) -> None:
 def promote(shop: "Shop", as_of: date | None, churn_version: str, clv_version: str) -> Path:
     """Publish a release and return its folder. The pointer moves before the aliases do."""
     from lifestage import bundle, release
-    from lifestage.churn.model import ChurnModel
+    from lifestage.churn.model import ChurnModel, load_spec
     from lifestage.clv.model import ClvModel
     from lifestage.lifecycle import policy as policies
     from lifestage.references import collect
     from lifestage.samples import reference_columns
     from lifestage.tracking import CHAMPION, Tracker
 
-    policy = policies.load(shop.policy)
+    policies.read(shop.policy)  # a wrong name is refused before anything is fetched
     file = history(shop, as_of)
     facts = file.facts
     tracker = Tracker(shop.tracking_uri)
@@ -55,6 +55,7 @@ def promote(shop: "Shop", as_of: date | None, churn_version: str, clv_version: s
     ]
     with tempfile.TemporaryDirectory() as scratch:
         churn, clv = (tracker.download(version, Path(scratch) / version.model) for version in versions)
+        policy = policies.load(shop.policy, load_spec(churn))
         with bar("reference distributions", file.customers) as progress:
             reference = collect(
                 reference_columns(

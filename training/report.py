@@ -20,6 +20,7 @@ def report(shop: "Shop") -> None:
     import pyarrow as pa
 
     from lifestage import summary
+    from lifestage.churn.model import load_spec
     from lifestage.errors import InputError
     from lifestage.lifecycle.policy import parse_text
     from lifestage.runs import Run
@@ -31,7 +32,9 @@ def report(shop: "Shop") -> None:
         raise InputError(f"{shop.store_url}: holds no scores yet; run python -m training.score first")
     run = Run(current["run"], current["as_of"], shop.output / "runs" / current["run"], current["customers"])
     folder: Path = shop.releases / current["release"]
-    policy = parse_text((folder / "policy.yaml").read_text(encoding="utf-8"), "policy.yaml")
+    policy = parse_text(
+        (folder / "policy.yaml").read_text(encoding="utf-8"), "policy.yaml", load_spec(folder / "churn")
+    )
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     scores = pa.Table.from_batches(run.batches())
     say(

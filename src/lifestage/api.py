@@ -16,11 +16,10 @@ from lifestage import release as releases
 from lifestage import settings
 from lifestage.decision import condition_columns, finish
 from lifestage.errors import InputError
-from lifestage.fitting import Progress, fit_churn, fit_clv, silent
+from lifestage.fitting import Progress, fit_churn, fit_clv, learn_features, silent
 from lifestage.history_file import HistoryFile
 from lifestage.intake import open_tables, write_history
 from lifestage.lifecycle import policy as policies
-from lifestage.lifecycle.columns import GIVEN
 from lifestage.localtime import midnight
 from lifestage.references import collect
 from lifestage.release import Release
@@ -103,9 +102,11 @@ def fit(
         folder = Path(scratch)
         frames = _given(transactions, {"customers": customers, "events": events, "feedback": feedback})
         config = _shop(frames, folder, {"shop": shop, "timezone": timezone, "currency": currency, **options})
-        policy = policies.load(config.policy)
+        policies.read(config.policy)  # a wrong name is refused before anything is read
         file = _history(config, folder, _instant(as_of, timezone))
-        clv, churn = fit_clv(config, file, progress), fit_churn(config, file, progress)
+        spec = learn_features(config, file, progress)
+        policy = policies.load(config.policy, spec)
+        clv, churn = fit_clv(config, file, progress), fit_churn(config, file, progress, spec=spec)
         clv.shipped.save(folder / "clv", {"metrics": clv.evaluation.metrics()})
         churn.shipped.model.save(folder / "churn", {"metrics": churn.evaluation.metrics()})
         moment = file.facts["as_of"]
@@ -190,15 +191,16 @@ def stage(
     """
     if "customer_id" not in columns.columns:
         raise InputError("columns: 'customer_id' is missing; give one row per customer with its id")
-    unknown = [c for c in columns.columns if c not in GIVEN and c not in SCORE.names]
+    given = release.policy.given
+    unknown = [c for c in columns.columns if c not in given and c not in SCORE.names]
     if unknown:
-        close = get_close_matches(str(unknown[0]), list(GIVEN), n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else "; see lifestage.lifecycle.columns.GIVEN"
+        close = get_close_matches(str(unknown[0]), list(given), n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else "; see release.policy.given"
         raise InputError(f"columns: unknown column '{unknown[0]}'{hint}")
     arrays = {"customer_id": pa.array(columns["customer_id"].astype(str), pa.string())}
     for name in columns.columns:
-        if name in GIVEN:
-            arrays[name] = pa.array(columns[name], GIVEN[name].type, from_pandas=True)
+        if name in given:
+            arrays[name] = pa.array(columns[name], given[name].type, from_pandas=True)
     instant = _instant(as_of, release.timezone)
     if instant is None:
         raise InputError("as_of: give the date that the scores are for, as YYYY-MM-DD")

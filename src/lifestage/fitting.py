@@ -8,9 +8,11 @@ from typing import Any
 from lifestage.churn import evaluation as churn_evaluation
 from lifestage.churn import training
 from lifestage.churn.dataset import Sample, concatenate
+from lifestage.churn.leaks import refuse_leaks
 from lifestage.clv import evaluation as clv_evaluation
 from lifestage.clv.model import ClvModel
 from lifestage.errors import InputError
+from lifestage.features import FeatureSpec, learn
 from lifestage.folds import Folds, make_folds
 from lifestage.history_file import HistoryFile
 from lifestage.ragged import Floats
@@ -74,6 +76,12 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
     return FittedClv(shipped, result, holdout_from)
 
 
+def learn_features(shop: Shop, file: HistoryFile, progress: Progress = silent) -> FeatureSpec:
+    """Which features the shop's churn model gets, from rows before the newest training cutoff only."""
+    with progress("churn: which features", file.customers) as step:
+        return learn(file, folds_of(shop, file).train[-1], shop.features, step)
+
+
 @dataclass(frozen=True)
 class FittedChurn:
     """The fit that was graded, the one that ships, the grade, and the rows behind them."""
@@ -86,10 +94,17 @@ class FittedChurn:
     rows: dict[str, int]
 
 
-def fit_churn(shop: Shop, file: HistoryFile, progress: Progress = silent) -> FittedChurn:
-    """Fit on several cutoffs, stop and calibrate on a later one, grade on the newest complete one, refit."""
+def fit_churn(
+    shop: Shop, file: HistoryFile, progress: Progress = silent, *, spec: FeatureSpec | None = None
+) -> FittedChurn:
+    """Fit on several cutoffs, stop and calibrate on a later one, grade on the newest complete one, refit.
+
+    `spec`: the features to use, by default those of `learn_features`. Raises InputError where a feature alone
+    tells leavers from stayers (see churn.leaks).
+    """
     rule = shop.churn
     folds = folds_of(shop, file)
+    learnt = spec or learn_features(shop, file, progress)
 
     def sample(cutoffs: Sequence[int]) -> dict[int, Sample]:
         with progress(f"churn: features at {len(cutoffs)} cutoffs", file.customers) as step:
@@ -98,6 +113,7 @@ def fit_churn(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fit
                 cutoffs,
                 horizon_days=rule.horizon_days,
                 active_within_days=rule.active_within_days,
+                spec=learnt,
                 progress=step,
             )
 
@@ -106,6 +122,7 @@ def fit_churn(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fit
     validation, test = samples.pop(folds.validation), samples.pop(folds.test)
     fitting = concatenate([samples.pop(cutoff) for cutoff in folds.train])
     rows = {"train": len(fitting), "validation": len(validation), "test": len(test)}
+    refuse_leaks(fitting, shop.features.max_single_auc)
     with progress("churn: boosting", None) as step:
         evaluated = training.fit(
             fitting,
@@ -113,6 +130,7 @@ def fit_churn(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fit
             seed=rule.seed,
             horizon_days=rule.horizon_days,
             active_within_days=rule.active_within_days,
+            spec=learnt,
             progress=lambda _done, _total: step(1),
         )
     del fitting

@@ -5,70 +5,17 @@ a row at or after the cutoff cannot reach a feature because the view does not ho
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from lifestage.localtime import local_days, to_local
-from lifestage.ragged import Bools, Floats, Ints, Ragged, from_list_array, keep_rows
+from lifestage.block_rows import BlockRows, Known, Purchases, known_rows
+from lifestage.ragged import Bools, Floats, Ragged, from_list_array, keep_rows
 from lifestage.refunds import Links, link_refunds, net_amounts
-from lifestage.schemas import HISTORY, RAGGED
-
-
-class Calendar:
-    """The shop's calendar of a block's rows, worked out once for all cutoffs."""
-
-    def __init__(self, t: Ints, zone: str) -> None:
-        self.t = t
-        self.zone = zone
-
-    @cached_property
-    def local(self) -> Ints:
-        """Local wall-clock microseconds of each row."""
-        return to_local(self.t, self.zone)
-
-    @cached_property
-    def day(self) -> Ints:
-        """Number of the local day of each row."""
-        return local_days(self.t, self.zone)
-
-
-@dataclass(frozen=True)
-class Purchases:
-    """Purchase occasions of n customers as known at one instant, each customer's in order of time.
-
-    Customer i owns rows [starts[i], ends[i]) of `t` (instants), `amount` (currency, net of the refunds known
-    then, >= 0) and of the local calendar below. Fully refunded orders are no occasions and are left out, and
-    so is every row outside the view: each row belongs to a customer.
-    """
-
-    starts: Ints
-    ends: Ints
-    t: Ints
-    amount: Floats
-    calendar: Calendar
-    """Of the block's purchases, of which `kept` are these (None: all)."""
-    kept: Bools | None = None
-
-    @property
-    def counts(self) -> Ints:
-        return self.ends - self.starts
-
-    @property
-    def zone(self) -> str:
-        return self.calendar.zone
-
-    @cached_property
-    def local(self) -> Ints:
-        """Local wall-clock microseconds of each row."""
-        return self.calendar.local if self.kept is None else self.calendar.local[self.kept]
-
-    @cached_property
-    def day(self) -> Ints:
-        """Number of the local day of each row."""
-        return self.calendar.day if self.kept is None else self.calendar.day[self.kept]
+from lifestage.schemas import HISTORY, INSTANT, RAGGED
 
 
 class Before:
@@ -101,6 +48,15 @@ class Before:
     def events(self) -> Ragged:
         return self._history.events.before(self.cutoff)
 
+    def rows(self, kind: Literal["events", "feedback"]) -> Known:
+        """The rows of a kind as flat arrays that hold no later row."""
+        block = self._history.block_rows(kind)
+        return known_rows(block, block.rows.before(self.cutoff), self.cutoff)
+
+    def alone(self) -> "Before":
+        """The same view of a copy that holds nothing else: no row at or after the cutoff, no later instant."""
+        return self._history.cut(self.cutoff).before(self.cutoff)
+
     @cached_property
     def feedback(self) -> Ragged:
         """Answers and tickets; a `resolved_at` at or after the cutoff reads as null."""
@@ -108,16 +64,14 @@ class Before:
         resolved = rows.columns["resolved_at"].cast(pa.int64())
         known = np.asarray(resolved.fill_null(self.cutoff).to_numpy(zero_copy_only=False)) < self.cutoff
         masked = pa.array(np.asarray(resolved.fill_null(0)), pa.int64(), mask=~known)
-        return Ragged(
-            rows.starts, rows.ends, rows.t, {**rows.columns, "resolved_at": masked.cast(HISTORY_INSTANT)}
-        )
+        return Ragged(rows.starts, rows.ends, rows.t, {**rows.columns, "resolved_at": masked.cast(INSTANT)})
 
     @cached_property
     def signed_up_at(self) -> Floats:
         """Instant of registration, NaN where unknown or not before the cutoff, float64[n]."""
-        column = self.profile["signed_up_at"].cast(pa.int64())
-        values = np.asarray(column.fill_null(self.cutoff).to_numpy(zero_copy_only=False))
-        return np.where(values < self.cutoff, values.astype(np.float64), np.nan)
+        column = self.profile["signed_up_at"].view(pa.int64())
+        values = np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
+        return np.where(values < self.cutoff, values, np.nan)
 
 
 class Window:
@@ -133,14 +87,13 @@ class Window:
         return self._history.purchases_known(self._history.purchases.between(self.cutoff, self.end), self.end)
 
 
-HISTORY_INSTANT = RAGGED["feedback"].field("resolved_at").type
-
-
 class History:
     """One row per customer: ids, list columns ordered by time, profile columns (see schemas.HISTORY)."""
 
     def __init__(self, table: pa.RecordBatch | pa.Table, zone: str) -> None:
         self.zone = zone
+        self._table = table
+        self._kinds: dict[str, BlockRows] = {}
         self.customer_id: pa.Array = _single(table.column("customer_id"))
         self._lists = {name: table.column(name) for name in RAGGED}
         self.profile: Mapping[str, pa.Array] = {
@@ -176,9 +129,30 @@ class History:
     def _gross(self) -> Floats:
         return np.asarray(self.purchases.columns["amount"].to_numpy(zero_copy_only=False), np.float64)
 
-    @cached_property
-    def _calendar(self) -> Calendar:
-        return Calendar(self.purchases.t, self.zone)
+    def block_rows(self, kind: str) -> BlockRows:
+        """The block's rows of one kind, with what is worked out once for all cutoffs."""
+        if kind not in self._kinds:
+            self._kinds[kind] = BlockRows(getattr(self, kind), self.zone)
+        return self._kinds[kind]
+
+    def one(self, index: int) -> "History":
+        """The block of one of the customers."""
+        return History(self._table.slice(index, 1), self.zone)
+
+    def cut(self, cutoff: int) -> "History":
+        """A copy as if it had been made at `cutoff`: later rows and later instants are not in it."""
+        columns: dict[str, pa.Array] = {"customer_id": self.customer_id}
+        for kind, struct in RAGGED.items():
+            block = self.block_rows(kind)
+            rows = block.rows.before(cutoff)
+            keep = pa.array(np.flatnonzero((block.owner >= 0) & (rows.t < cutoff)))
+            offsets = np.concatenate([[0], np.cumsum(rows.counts)]).astype(np.int32)
+            children = {"t": pa.array(rows.t, pa.int64()).cast(INSTANT), **rows.columns}
+            taken = [_known(children[f.name].take(keep), cutoff) for f in struct]
+            values = pa.StructArray.from_arrays(taken, fields=list(struct))
+            columns[kind] = pa.ListArray.from_arrays(pa.array(offsets), values)
+        profile = {name: _known(column, cutoff) for name, column in self.profile.items()}
+        return History(pa.table({**columns, **profile}), self.zone)
 
     def known(self, cutoff: int) -> Bools:
         """Customers with any row or their registration before `cutoff`, bool[n]."""
@@ -200,9 +174,17 @@ class History:
         if int(rows.counts.sum()) < len(rows.t):
             kept &= rows.owned()
         if kept.all():
-            return Purchases(rows.starts, rows.ends, rows.t, net, self._calendar)
+            return Purchases(rows.starts, rows.ends, rows.t, net, self.block_rows("purchases"))
         starts, ends = keep_rows(kept, rows.starts, rows.ends)
-        return Purchases(starts, ends, rows.t[kept], net[kept], self._calendar, kept)
+        return Purchases(starts, ends, rows.t[kept], net[kept], self.block_rows("purchases"), kept)
+
+
+def _known(column: pa.Array, cutoff: int) -> pa.Array:
+    """A column of instants with those at or after the cutoff as null; any other column as it is."""
+    if column.type != INSTANT:
+        return column
+    limit = pa.scalar(cutoff, pa.int64()).cast(INSTANT)
+    return pc.if_else(pc.less(column, limit), column, pa.scalar(None, INSTANT))
 
 
 def _single(column: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -63,14 +63,17 @@ def write(
 def load(folder: Path) -> Release:
     """The release in `folder`, every file compared with its checksum. Raises InputError."""
     manifest = bundle.read(folder, "release")
+    churn = ChurnModel.load(folder / "churn")
     return Release(
         name=manifest["name"],
         timezone=manifest["timezone"],
         currency=manifest["currency"],
-        churn=ChurnModel.load(folder / "churn"),
+        churn=churn,
         clv=ClvModel.load(folder / "clv"),
         references=references.from_bytes((folder / "references.parquet").read_bytes()),
-        policy=parse_text((folder / "policy.yaml").read_text(encoding="utf-8"), f"{folder.name}/policy.yaml"),
+        policy=parse_text(
+            (folder / "policy.yaml").read_text(encoding="utf-8"), f"{folder.name}/policy.yaml", churn.spec
+        ),
         manifest=manifest,
     )
 

@@ -13,6 +13,7 @@ from lifestage.churn.model import ChurnModel
 from lifestage.clv.model import ClvModel
 from lifestage.clv.summary import Summary
 from lifestage.clv.summary import concatenate as concatenate_summaries
+from lifestage.features import FeatureSpec
 from lifestage.history import History
 from lifestage.labels import Outcome, bought_within, outcome
 from lifestage.localtime import day_of, midnight
@@ -34,22 +35,25 @@ def churn_samples(
     *,
     horizon_days: int,
     active_within_days: int,
+    spec: FeatureSpec = feature_families.PLAIN,
     progress: Progress | None = None,
 ) -> dict[int, Sample]:
     """Features and labels of the eligible customers, one Sample per cutoff, customers in the blocks' order."""
+    categorical = feature_families.categorical(spec)
     parts: dict[int, list[Sample]] = {cutoff: [] for cutoff in cutoffs}
     for history in blocks:
         for cutoff in cutoffs:
             view = history.before(cutoff)
             eligible = bought_within(view, active_within_days)
             window = history.window(cutoff, after_days(cutoff, horizon_days, history.zone))
-            computed = feature_families.compute(view)
+            computed = feature_families.compute(view, spec)
             parts[cutoff].append(
                 Sample(
                     features={name: column[eligible] for name, column in computed.items()},
                     churned=outcome(window).churned[eligible],
                     cutoff=np.full(int(eligible.sum()), cutoff, np.int64),
                     customer=np.asarray(history.customer_id.filter(pa.array(eligible))),
+                    categorical=categorical,
                 )
             )
         if progress is not None:
@@ -112,7 +116,7 @@ def reference_columns(
     parts: dict[str, list[Floats]] = {name: [] for name in (*ELIGIBLE, *BUYERS)}
     for history in blocks:
         view = history.before(as_of)
-        computed = feature_families.compute(view)
+        computed = feature_families.compute(view, churn.spec)
         _, scores = model_columns(view, computed, churn, clv)
         bought = computed["order_count"] > 0
         columns = {**computed, **scores}

@@ -121,7 +121,15 @@ FEEDBACK_KINDS = ("nps", "csat", "complaint", "ticket", "review")
 
 # --- the history: one row a customer, its rows of each kind as a list ordered by time -----------------
 # `t` is always the row's instant. Ties are ordered by order id, then amount, so that the order is total.
-PURCHASE = pa.struct([("t", INSTANT), ("amount", pa.float64())])
+PURCHASE = pa.struct(
+    [
+        ("t", INSTANT),
+        ("amount", pa.float64()),
+        ("category", pa.string()),  # of an order with several the one of the largest amount
+        ("channel", pa.string()),
+        ("discount", pa.float64()),
+    ]
+)
 REFUND = pa.struct([("t", INSTANT), ("amount", pa.float64()), ("order_at", INSTANT)])
 EVENT = pa.struct([("t", INSTANT), ("event_type", pa.string()), ("session_id", pa.string())])
 ANSWER = pa.struct([("t", INSTANT), ("kind", pa.string()), ("score", pa.float64()), ("resolved_at", INSTANT)])

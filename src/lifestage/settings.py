@@ -81,6 +81,32 @@ class Intake(Model):
     """Share of rejected rows of one table above which the run stops."""
 
 
+class Features(Model):
+    """What the churn model reads beside the purchases; each family is on where its table is given."""
+
+    max_event_types: Annotated[int, Field(ge=0, le=100)] = 12
+    """Event types with columns of their own; the others count in totals."""
+    min_event_type_share: Share = 0.001
+    """Of all events; rarer types get no columns of their own."""
+    funnel: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Event types in the order of a customer's way to an order, e.g. [view, cart, checkout]."""
+    max_levels: Annotated[int, Field(ge=1, le=250)] = 30
+    """Levels kept of a text attribute; the rest are 'other'."""
+    min_level_share: Share = 0.002
+    """Of the customers; rarer levels are 'other', and a column of rare ones only is left out."""
+    custom: Annotated[str, Field(min_length=3)] | None = None
+    """A function of your own, "module:function", importable from the working directory: view -> {name: array}."""
+    max_single_auc: Annotated[float, Field(gt=0.5, le=1)] = 0.97
+    """A feature that alone tells leavers from stayers better than this stops training; 1 = never."""
+
+    @field_validator("funnel")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("names an event type twice; give each step once")
+        return value
+
+
 class Churn(Model):
     """Purchase churn: no purchase within the horizon, among those who bought recently enough."""
 
@@ -123,6 +149,7 @@ class Shop(Model):
     """Labels are complete up to this local midnight; by default the start of the last local day seen."""
     sources: Sources
     intake: Intake = Intake()
+    features: Features = Features()
     churn: Churn = Churn()
     clv: Clv = Clv()
     policy: str = "ecommerce"

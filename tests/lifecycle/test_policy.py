@@ -174,3 +174,16 @@ def test_presets_speak_both_languages(name: str) -> None:
 def test_the_example_policy_is_right() -> None:
     path = Path(__file__).parents[2] / "configs" / "policies" / "example.yaml"
     assert load(path).default == "prospect"
+
+
+def test_a_policy_reads_the_features_of_its_release_only() -> None:
+    from tests.features.families import SPEC
+
+    text = GOOD.replace("order_count > 1,", "event_view_30d > 1 AND profile_city = 'Rome',")
+    policy = parse_text(text, "mine.yaml", SPEC)
+    assert {"event_view_30d", "profile_city"} <= set(policy.given)
+    assert str(policy.given["profile_city"].type) == "string"
+    with pytest.raises(InputError, match="event_view_30d"):
+        parse_text(text, "mine.yaml")
+    with pytest.raises(InputError, match=r"event_veiw_30d.*did you mean 'event_view_30d'"):
+        parse_text(text.replace("event_view", "event_veiw"), "mine.yaml", SPEC)

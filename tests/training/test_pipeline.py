@@ -21,7 +21,18 @@ from lifestage.schemas import SCORE
 
 from .conftest import CUSTOMERS, ROOT, script
 
-VERBS = ("prepare", "check", "train_clv", "train_churn", "promote", "score", "report", "pipeline", "simulate")
+VERBS = (
+    "prepare",
+    "check",
+    "features",
+    "train_clv",
+    "train_churn",
+    "promote",
+    "score",
+    "report",
+    "pipeline",
+    "simulate",
+)
 
 
 def scores_of(folder: Path) -> pa.Table:

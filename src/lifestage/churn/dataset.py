@@ -22,6 +22,8 @@ class Sample:
     """The row's cutoff, UTC microseconds."""
     customer: npt.NDArray[np.object_] | None = None
     """customer_id, where a report needs it; models never see it."""
+    categorical: tuple[str, ...] = ()
+    """The features whose values are places of levels."""
 
     def __post_init__(self) -> None:
         if not self.features:
@@ -86,6 +88,7 @@ def concatenate(samples: Sequence[Sample]) -> Sample:
         churned=np.concatenate([s.churned for s in samples]),
         cutoff=np.concatenate([s.cutoff for s in samples]),
         customer=np.concatenate(ids) if len(ids) == len(samples) else None,
+        categorical=first.categorical,
     )
 
 

@@ -13,10 +13,11 @@ from lifestage import bundle
 from lifestage.churn.calibration import Calibrator
 from lifestage.churn.dataset import matrix
 from lifestage.errors import InputError
+from lifestage.features import PLAIN, FeatureSpec
 from lifestage.ragged import Floats
 
 KIND = "churn"
-MODEL, CALIBRATION = "model.json", "calibration.json"
+MODEL, CALIBRATION, FEATURES = "model.json", "calibration.json", "features.json"
 DTYPE = "float64"
 
 FitName = Literal["evaluation", "shipped"]
@@ -45,6 +46,7 @@ class ChurnModel:
         features: tuple[str, ...],
         horizon_days: int,
         active_within_days: int,
+        spec: FeatureSpec = PLAIN,
     ) -> None:
         """Raises InputError where the trees are damaged or were grown on other features than `features`."""
         self.fits = dict(fits)
@@ -52,6 +54,8 @@ class ChurnModel:
         self.features = features
         self.horizon_days = horizon_days
         self.active_within_days = active_within_days
+        self.spec = spec
+        """How the features are made of a view."""
         self.calibrator = fits[fit].calibrator
         self.booster = _booster(fits[fit].text, features)
 
@@ -92,9 +96,9 @@ class ChurnModel:
     ) -> Path:
         """Write both fits as one immutable bundle; returns `folder`.
 
-        `evaluation.txt`, `shipped.txt` (trees), `calibration.json` and `model.json` (features with dtypes,
-        horizon, eligibility) beside the caller's `files`; `meta` goes into the manifest. Raises InputError
-        where a fit is missing, a name is taken, or the folder exists.
+        `evaluation.txt`, `shipped.txt` (trees), `calibration.json`, `model.json` (features with dtypes,
+        horizon, eligibility) and `features.json` (how they are made) beside the caller's `files`; `meta` goes
+        into the manifest. Raises InputError where a fit is missing, a name is taken, or the folder exists.
         """
         for name in FITS:
             if name not in self.fits:
@@ -108,6 +112,7 @@ class ChurnModel:
             **{f"{name}.txt": self.fits[name].text.encode() for name in FITS},
             CALIBRATION: _json({name: self.fits[name].calibrator.to_json() for name in FITS}),
             MODEL: _json(about),
+            FEATURES: self.spec.to_json(),
         }
         if taken := sorted({*own, bundle.MANIFEST} & set(files or {})):
             raise InputError(f"{taken[0]}: is a name of the churn model's own; choose another")
@@ -140,7 +145,17 @@ class ChurnModel:
             features=tuple(dtypes),
             horizon_days=horizon_days,
             active_within_days=active_within_days,
+            spec=load_spec(folder),
         )
+
+
+def load_spec(folder: Path) -> FeatureSpec:
+    """How the features of a saved model are made. Raises InputError."""
+    try:
+        content = (folder / FEATURES).read_bytes()
+    except OSError as error:
+        raise InputError(f"{folder / FEATURES}: cannot be read ({error.strerror}); train again") from None
+    return FeatureSpec.from_json(content, str(folder / FEATURES))
 
 
 def _booster(text: str, features: tuple[str, ...]) -> lgb.Booster:

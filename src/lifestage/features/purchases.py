@@ -6,7 +6,8 @@ cutoff) in exact microseconds; habits and gaps between purchase days use the sho
 
 import numpy as np
 
-from lifestage.history import Before, Purchases
+from lifestage.block_rows import Purchases
+from lifestage.history import Before
 from lifestage.localtime import DAY, HOUR
 from lifestage.ragged import Bools, Floats, Ints, at, keep_rows, segment_max, segment_min, segment_sum
 

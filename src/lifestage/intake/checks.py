@@ -26,6 +26,9 @@ def with_fate(read: ir.Table, table: Table, *, extracted_at: int, lines: bool) -
     if table.name == "transactions":
         cases += _number(read, "amount", required=True)
         cases.append((read["amount"].abs() > LARGEST_AMOUNT, f"amount beyond {LARGEST_AMOUNT:.0e}"))
+        if "discount" in read.columns:
+            cases += _number(read, "discount", required=False)
+            cases.append(((read["amount"] >= 0) & (read["discount"] < 0), "negative discount"))
         if lines:
             cases.append((read["order_id"].isnull(), "missing order_id"))
     if table.name == "events":

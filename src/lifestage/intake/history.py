@@ -59,7 +59,8 @@ def write_history(
 def _texts(schema: pa.Schema) -> list[str]:
     """Parquet paths of the texts that repeat; a dictionary of instants and amounts would only cost time."""
     plain = [f.name for f in schema if pa.types.is_string(f.type) and f.name != "customer_id"]
-    return [*plain, "events.list.element.event_type", "feedback.list.element.kind"]
+    listed = ("purchases.category", "purchases.channel", "events.event_type", "feedback.kind")
+    return [*plain, *(name.replace(".", ".list.element.") for name in listed)]
 
 
 class Fingerprint:

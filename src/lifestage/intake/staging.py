@@ -18,7 +18,7 @@ from lifestage.schemas import INSTANT, Table
 from lifestage.settings import Source
 
 NEEDED: dict[str, tuple[str, ...]] = {
-    "transactions": ("amount", "order_id"),
+    "transactions": ("amount", "order_id", "category", "channel", "discount"),
     "events": ("event_type", "session_id"),
     "feedback": ("kind", "score", "resolved_at"),
     "customers": ("acquisition_channel", "acquisition_cost"),

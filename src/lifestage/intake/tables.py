@@ -119,11 +119,11 @@ def _open(engine: Engine, shop: Shop, extracted_at: int, as_of: int | None) -> I
 
 
 def _orders(engine: Engine, shop: Shop, staged: Staged, as_of: int | None) -> tuple[Staged, ir.Table]:
-    """One row per order (customer_id, t, amount, order_id), refunds negative."""
+    """One row per order (customer_id, t, amount, order_id, category, channel, discount), refunds negative."""
     kept = staged.kept
     if shop.sources.transactions.grain == "line":
         lines = kept if as_of is None else kept.filter(kept["t"] < as_of)
-        return staged, engine.keep("orders", sum_lines(lines))
+        return staged, engine.keep("orders", sum_lines(lines, shop.sources.transactions.columns))
     if "order_id" not in shop.sources.transactions.columns:
         return staged, kept
 
