@@ -9,7 +9,7 @@ import json
 from datetime import date
 from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from training.command import bar, main, now, parser, say, shown
 
@@ -28,6 +28,7 @@ def _key(shop: "Shop", as_of: date | None) -> str:
     shape = shop.model_dump(
         mode="json", include={"sources", "timezone", "currency", "as_of", "observed_until"}
     )
+    shape |= shop.churn.model_dump(mode="json", include={"definition", "horizon_days"})  # of labels' windows
     text = json.dumps(
         [shape, files, str(as_of), str(date.today()) if shop.as_of == "now" else ""], sort_keys=True
     )
@@ -72,7 +73,7 @@ def data_window(file: "HistoryFile") -> dict[str, str]:
     """The span and fingerprint of the data, for runs and model folders."""
     facts = file.facts
     return {
-        "data_from": shown(facts["first_purchase"], file.zone),
+        "data_from": shown(facts["first_row"], file.zone),
         "as_of": shown(facts["as_of"], file.zone),
         "observed_until": shown(facts["observed_until"], file.zone),
         "customers": str(file.customers),
@@ -91,10 +92,34 @@ def describe(file: "HistoryFile") -> None:
             f"{table}: {counts['rows_read']:,} rows read, {counts['kept']:,} kept, {counts['filtered']:,} filtered "
             f"out, {counts['out_of_scope']:,} at or after as_of; set aside: {note}"
         )
+    if merged := facts["report"].get("identities"):
+        for line in identity_lines(merged):
+            say(line)
     say(
-        f"{file.customers:,} customers from {shown(facts['first_purchase'], zone)}, as of "
+        f"{file.customers:,} customers from {shown(facts['first_row'], zone)}, as of "
         f"{shown(facts['as_of'], zone)}; labels complete up to {shown(facts['observed_until'], zone)} ({zone})"
     )
+
+
+def identity_lines(merged: "dict[str, Any]") -> list[str]:
+    """What the aliases came to, as lines to print."""
+    rows = ", ".join(f"{n:,} of {table}" for table, n in merged["rows"].items()) or "none"
+    lines = [
+        f"identities: {merged['aliases']:,} aliases, {merged['ids_merged']:,} ids became one of "
+        f"{merged['customers_merged']:,} others (rows renamed: {rows}); {merged['profiles_combined']:,} rows of "
+        "customers combined"
+    ]
+    for example in merged["examples"]:
+        lines.append(f"  {', '.join(example['aliases'])} -> {example['customer_id']}")
+    if merged["conflicts"]:
+        found = "; ".join(
+            f"{e['alias']} -> {' and '.join(e['customer_ids'])}" for e in merged["conflict_examples"]
+        )
+        lines.append(f"  {merged['conflicts']:,} aliases name several customers, who count as one: {found}")
+    if merged["cycles"]:
+        found = "; ".join(", ".join(ids) for ids in merged["cycle_examples"])
+        lines.append(f"  {merged['cycles']:,} circles of aliases, named by their least id: {found}")
+    return lines
 
 
 def run(args: argparse.Namespace) -> None:

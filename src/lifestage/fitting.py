@@ -1,20 +1,25 @@
 """Both models of a shop from its history file: evaluation fit, holdout figures, shipped fit. No tracking here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from lifestage.churn import evaluation as churn_evaluation
 from lifestage.churn import training
-from lifestage.churn.dataset import concatenate
+from lifestage.churn.dataset import Sample, concatenate
 from lifestage.clv import evaluation as clv_evaluation
 from lifestage.clv.model import ClvModel
 from lifestage.errors import InputError
-from lifestage.folds import Folds, make_folds
+from lifestage.folds import Folds, check_folds, folds_of_labels, make_folds
 from lifestage.history_file import HistoryFile
-from lifestage.ragged import Floats
-from lifestage.samples import after_days, buyers, churn_samples
+from lifestage.labels import Definition, eligible
+from lifestage.labels.definitions import after_days
+from lifestage.localtime import DAY
+from lifestage.ragged import Floats, at
+from lifestage.samples import buyers, churn_samples
 from lifestage.settings import Shop
 
 Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], Any]]]
@@ -26,17 +31,35 @@ def silent(_label: str, _total: int | None) -> AbstractContextManager[Callable[[
     return nullcontext(lambda _done: None)
 
 
+def definition_of(shop: Shop) -> Definition:
+    """What churn means to a shop."""
+    rule = shop.churn
+    return Definition(rule.definition, rule.horizon_days, rule.active_within_days, rule.grace_days)
+
+
+def families_of(shop: Shop) -> tuple[str, ...]:
+    """Feature families beside the catalogue's: of the terms where there are any; of attributes where churn is
+    not about what customers did."""
+    found = ("subscriptions",) if shop.sources.subscriptions else ()
+    return (*found, "profile") if shop.churn.definition in ("subscription", "given") else found
+
+
 def folds_of(shop: Shop, file: HistoryFile) -> Folds:
     """The cutoffs of a shop's history. Raises InputError where the history is too short."""
     rule = shop.churn
+    if rule.definition == "given":
+        return folds_of_labels(
+            file.label_days, zone=file.zone, horizon_days=rule.horizon_days, train_cutoffs=rule.train_cutoffs
+        )
     return make_folds(
-        file.facts["first_purchase"],
+        file.facts["first_row"],
         file.facts["observed_until"],
         zone=file.zone,
         horizon_days=rule.horizon_days,
         train_cutoffs=rule.train_cutoffs,
         step_days=rule.step_days,
         min_history_days=rule.min_history_days,
+        grace_days=rule.grace_days if rule.definition == "subscription" else 0,
     )
 
 
@@ -52,12 +75,17 @@ class FittedClv:
 def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> FittedClv:
     """Fit BG/NBD + Gamma-Gamma; the holdout runs from the churn test cutoff to the end of observation."""
     facts = file.facts
-    holdout_from = folds_of(shop, file).test
-    active = shop.churn.active_within_days
+    if facts["first_purchase"] is None:
+        raise InputError("CLV: there is no purchase to learn from; give sources.transactions")
+    if shop.churn.definition == "given":  # labels need not reach as far as the orders, nor lie in time at all
+        holdout_from = after_days(facts["observed_until"], -shop.churn.horizon_days, file.zone)
+    else:
+        holdout_from = folds_of(shop, file).test
+    rule = definition_of(shop)
     with progress("CLV: summaries", 2 * file.customers) as step:
         end = after_days(holdout_from, shop.churn.horizon_days, file.zone)
-        held_out = buyers(file, holdout_from, end, active_within_days=active, progress=step)
-        everyone = buyers(file, facts["as_of"], facts["as_of"], active_within_days=active, progress=step)
+        held_out = buyers(file, holdout_from, end, definition=rule, progress=step)
+        everyone = buyers(file, facts["as_of"], facts["as_of"], definition=rule, progress=step)
     terms = {"yearly_discount_rate": shop.clv.yearly_discount_rate, "margin": shop.clv.margin}
     with progress("CLV: fitting", 2) as step:
         evaluated = ClvModel.fit(held_out.summary, horizon_days=shop.churn.horizon_days, **terms)
@@ -86,56 +114,119 @@ class FittedChurn:
     rows: dict[str, int]
 
 
-def fit_churn(shop: Shop, file: HistoryFile, progress: Progress = silent) -> FittedChurn:
-    """Fit on several cutoffs, stop and calibrate on a later one, grade on the newest complete one, refit."""
-    rule = shop.churn
-    folds = folds_of(shop, file)
+@dataclass(frozen=True)
+class Parts:
+    """The rows of each part of the churn fit."""
+
+    train: Sample
+    validation: Sample
+    test: Sample
+    ship: Sample
+
+
+def parts_of(folds: Folds, samples: Mapping[int, Sample], seed: int) -> Parts:
+    """Rows by time; of folds that are not out of time by a stratified draw: 60 % train, 20 % each later part."""
+    if folds.out_of_time:
+        return Parts(
+            concatenate([samples[cutoff] for cutoff in folds.train]),
+            samples[folds.validation],
+            samples[folds.test],
+            concatenate([samples[cutoff] for cutoff in folds.ship_train]),
+        )
+    sample = samples[folds.test]
+    part = np.zeros(len(sample), np.int64)
+    rng = np.random.default_rng(seed)
+    for outcome in (False, True):
+        rows = rng.permutation(np.flatnonzero(sample.churned == outcome))
+        part[rows[: len(rows) // 5]] = 2
+        part[rows[len(rows) // 5 : 2 * len(rows) // 5]] = 1
+    return Parts(sample.take(part == 0), sample.take(part == 1), sample.take(part == 2), sample)
+
+
+def fit_churn(
+    shop: Shop, file: HistoryFile, progress: Progress = silent, folds: Folds | None = None
+) -> FittedChurn:
+    """Fit on several cutoffs, stop and calibrate on a later one, grade on the newest complete one, refit.
+
+    `folds` of one's own must keep the label windows apart. Raises InputError where they do not.
+    """
+    rule, definition = shop.churn, definition_of(shop)
+    folds = folds or folds_of(shop, file)
+    check_folds(folds, zone=file.zone, label_days=definition.label_days)
     cutoffs = sorted({*folds.train, folds.validation, folds.test, *folds.ship_train})
     with progress(f"churn: features at {len(cutoffs)} cutoffs", file.customers) as step:
         samples = churn_samples(
-            file,
-            cutoffs,
-            horizon_days=rule.horizon_days,
-            active_within_days=rule.active_within_days,
-            progress=step,
+            file, cutoffs, definition=definition, families=families_of(shop), progress=step
         )
-    fitting = concatenate([samples[cutoff] for cutoff in folds.train])
-    validation, test = samples[folds.validation], samples[folds.test]
+    parts = parts_of(folds, samples, rule.seed)
     with progress("churn: boosting", None) as step:
         evaluated = training.fit(
-            fitting,
-            validation,
+            parts.train,
+            parts.validation,
             seed=rule.seed,
             horizon_days=rule.horizon_days,
             active_within_days=rule.active_within_days,
+            definition=rule.definition,
+            grace_days=rule.grace_days,
             progress=lambda _done, _total: step(1),
         )
         shipped = training.refit(
-            evaluated,
-            concatenate([samples[cutoff] for cutoff in folds.ship_train]),
-            seed=rule.seed,
-            progress=lambda _done, _total: step(1),
+            evaluated, parts.ship, seed=rule.seed, progress=lambda _done, _total: step(1)
         )
 
     with progress("churn: grading", None):
-        days, orders = "days_since_last_order", "bg_nbd_expected_orders"
-        rules = {days: test.features[days], orders: _expected_orders(shop, file, folds.test)}
-        rules_validation = {
-            days: validation.features[days],
-            orders: None if rules[orders] is None else _expected_orders(shop, file, folds.validation),
-        }
-        if rules_validation[orders] is None:
-            rules[orders] = None
+        rules, rules_validation = _rules(shop, file, folds, parts)
         result = churn_evaluation.evaluate(
-            evaluated.model.predict(test.features),
+            evaluated.model.predict(parts.test.features),
             rules,
             rules_validation,
-            test.churned,
-            validation.churned,
+            parts.test.churned,
+            parts.validation.churned,
             training_base_rate=evaluated.base_rate,
+            out_of_time=folds.out_of_time,
         )
-    rows = {"train": len(fitting), "validation": len(validation), "test": len(test)}
+    rows = {"train": len(parts.train), "validation": len(parts.validation), "test": len(parts.test)}
     return FittedChurn(evaluated, shipped, result, folds, rows)
+
+
+Rules = dict[str, Floats | None]
+
+
+def _rules(shop: Shop, file: HistoryFile, folds: Folds, parts: Parts) -> tuple[Rules, Rules]:
+    """What a plain rule of the definition says of each test and each validation customer.
+
+    purchase: days since the last order, and BG/NBD's expected orders; activity: days since the last event;
+    subscription: days subscribed; given: nothing but the base rate, for no rule fits every shop's labels.
+    """
+    name = shop.churn.definition
+    if name == "purchase":
+        days, orders = "days_since_last_order", "bg_nbd_expected_orders"
+        rules: Rules = {days: parts.test.features[days], orders: _expected_orders(shop, file, folds.test)}
+        earlier: Rules = {
+            days: parts.validation.features[days],
+            orders: None if rules[orders] is None else _expected_orders(shop, file, folds.validation),
+        }
+        if earlier[orders] is None:
+            rules[orders] = None
+        return rules, earlier
+    if name == "activity":
+        days = "days_since_last_event"
+        return {days: _event_ages(shop, file, folds.test)}, {days: _event_ages(shop, file, folds.validation)}
+    if name == "subscription":
+        days = "days_subscribed"
+        return {days: parts.test.features[days]}, {days: parts.validation.features[days]}
+    return {}, {}
+
+
+def _event_ages(shop: Shop, file: HistoryFile, cutoff: int) -> Floats:
+    """Days since the last event of the eligible customers, in the order of the samples."""
+    ages = []
+    for history in file:
+        view = history.before(cutoff)
+        rows = view.events
+        last = at(rows.t, rows.ends - 1, rows.counts > 0)
+        ages.append(((cutoff - last) / DAY)[eligible(view, definition_of(shop))])
+    return np.concatenate(ages)
 
 
 def _expected_orders(shop: Shop, file: HistoryFile, cutoff: int) -> Floats | None:
@@ -145,7 +236,7 @@ def _expected_orders(shop: Shop, file: HistoryFile, cutoff: int) -> Floats | Non
     """
     rule = shop.churn
     end = after_days(cutoff, rule.horizon_days, file.zone)
-    known = buyers(file, cutoff, end, active_within_days=rule.active_within_days)
+    known = buyers(file, cutoff, end, definition=definition_of(shop))
     try:
         model = ClvModel.fit(
             known.summary, horizon_days=rule.horizon_days, yearly_discount_rate=0.0, margin=1.0

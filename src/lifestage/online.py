@@ -19,9 +19,11 @@ from lifestage.schemas import (
     FEEDBACK_KINDS,
     HISTORY,
     INSTANT,
+    LABEL,
     LARGEST_AMOUNT,
     PURCHASE,
     REFUND,
+    TERM,
 )
 
 Records = Sequence[Mapping[str, Any]]
@@ -47,7 +49,8 @@ def history_from_records(records: Records, zone: str) -> History:
 
     A record holds `customer_id` and optionally `purchases` (`ordered_at`, `amount`, `order_id`), `events`
     (`occurred_at`, `event_type`, `session_id`), `feedback` (`submitted_at`, `kind`, `score`, `resolved_at`),
-    each a list of mappings in any order, and `signed_up_at`, `acquisition_channel`, `acquisition_cost`. Times
+    `subscriptions` (`started_at`, `ended_at`, `plan`, `monthly_price`), each a list of mappings in any order,
+    and `signed_up_at`, `acquisition_channel`, `acquisition_cost`. Times
     are ISO-8601 text, datetimes or dates: naive ones are local in `zone`, dates local midnight. A negative
     amount is a refund: of the order whose `order_id` it names, unless that is later; else of none in particular.
 
@@ -60,6 +63,8 @@ def history_from_records(records: Records, zone: str) -> History:
         "refunds": refunds,
         "events": _events(records, zone),
         "feedback": _feedback(records, zone),
+        "subscriptions": _subscriptions(records, zone),
+        "labels": pa.array([[]] * len(records), pa.list_(LABEL)),
     }
     columns = {"customer_id": pa.array(ids, pa.string()), **lists, **_profile(records, zone)}
     return History(pa.table([columns[name] for name in HISTORY.names], schema=HISTORY), zone)
@@ -205,6 +210,27 @@ def _feedback(records: Records, zone: str) -> pa.Array:
         kind=pa.array(kinds, pa.string()).take(pa.array(order)),
         score=pa.array(score[order], mask=~scored[order]),
         resolved_at=_instants(resolved[order], closed[order]),
+    )
+
+
+def _subscriptions(records: Records, zone: str) -> pa.Array:
+    rows = _Rows(records, "subscriptions")
+    t, _ = rows.instants("started_at", zone)
+    ended, over = rows.instants("ended_at", zone, required=False)
+    if len(wrong := np.flatnonzero(over & (ended < t))):
+        raise rows.fault(int(wrong[0]), "ended_at", "is before started_at; expected a later time")
+    plans = rows.texts("plan")
+    price, priced = rows.numbers("monthly_price", required=False)
+    last = np.where(over, ended, np.iinfo(np.int64).max)
+    order = _total_order(rows.owner, t, last, plans, np.where(priced, price, np.inf))
+    return _list_column(
+        len(records),
+        rows.owner[order],
+        TERM,
+        t=_instants(t[order]),
+        ended_at=_instants(ended[order], over[order]),
+        plan=pa.array(plans, pa.string()).take(pa.array(order)),
+        monthly_price=pa.array(price[order], mask=~priced[order]),
     )
 
 
