@@ -51,7 +51,8 @@ def score(shop: "Shop", as_of: date | None, flow_months: int) -> "Run":
                 store=shop.store_url,
                 progress=progress,
             )
-            store.publish(made.name, moment, made.parts, current=moment == instant)
+            if made.customers or moment == instant:  # nobody may be known yet on a past day
+                store.publish(made.name, moment, made.parts, current=moment == instant)
     say(
         f"{made.customers:,} customers scored as of {shown(instant, file.zone)} with release {folder.name}"
         f" -> {made.folder}"

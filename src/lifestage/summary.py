@@ -76,7 +76,7 @@ def stages_text(scores: pa.Table, policy: Policy, currency: str) -> str:
 
 
 def most_valuable_at_risk(scores: pa.Table, top: int = TOP) -> pa.Table:
-    """The `top` customers of stage at_risk with the highest clv, highest first; without values, those at the highest risk."""
+    """The `top` customers of stage at_risk with the highest clv, highest first; without it, of the highest risk."""
     at_risk = scores.filter(pc.equal(scores["stage"], "at_risk"))
     keys = [("clv", "descending"), ("churn_probability", "descending"), ("customer_id", "ascending")]
     order = pc.sort_indices(at_risk, sort_keys=keys)
