@@ -13,6 +13,7 @@ from lifestage.history_file import HistoryFile
 from lifestage.localtime import day_of
 from lifestage.readiness.gaps import suggest
 from lifestage.readiness.scan import Scan, scan
+from lifestage.schemas import PROFILE
 from lifestage.settings import Readiness, Shop
 
 Level = Literal["pass", "warn", "refuse"]
@@ -160,9 +161,11 @@ def _outcomes(rule: Readiness, outcomes: Sequence[Mapping[str, Any]], folds: Fol
 
 
 def _missing(rule: Readiness, found: Scan) -> list[Line]:
-    if not found.missing or not found.customers:
+    # A canonical column that nobody fills is one that the shop does not have.
+    counts = {name: n for name, n in found.missing.items() if name not in PROFILE or n < found.customers}
+    if not counts or not found.customers:
         return []
-    shares = {name: n / found.customers for name, n in found.missing.items()}
+    shares = {name: n / found.customers for name, n in counts.items()}
     worst = max(shares, key=lambda name: shares[name])
     bad = [f"{name} {share:.0%}" for name, share in shares.items() if share > rule.max_missing_share]
     said = f"customers: {worst} is missing for {shares[worst]:.1%}, the most of {len(shares)} columns"

@@ -11,7 +11,6 @@ from lifestage.history import History
 from lifestage.labels import Definition, labelled
 from lifestage.localtime import DAY, HOUR, SECOND, local_days, to_local
 from lifestage.ragged import Bools, Ints, Ragged
-from lifestage.schemas import PROFILE
 
 LONGEST_GAP = 3_650
 TIMED = ("purchases", "events")
@@ -62,8 +61,7 @@ def scan(
         for kind in TIMED:
             _add_rows(found, kind, getattr(history, kind), history.zone)
         for name, column in history.profile.items():
-            if name not in PROFILE or column.null_count < len(column) or name in found.missing:
-                found.missing[name] = found.missing.get(name, 0) + column.null_count
+            found.missing[name] = found.missing.get(name, 0) + column.null_count
         for cutoff in cutoffs:
             label = labelled(history, cutoff, definition)
             found.eligible[cutoff] += int(label.eligible.sum())
