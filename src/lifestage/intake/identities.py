@@ -80,14 +80,15 @@ def _report(
     rings = np.flatnonzero(np.bincount(ring) > 1) if len(ring) else np.empty(0, np.int64)
     order = np.argsort(canonical[changed], kind="stable")
     people, first = np.unique(canonical[changed][order], return_index=True)
-    groups = np.split(changed[order], first[1:])
+    ends = np.append(first, len(changed))[1:]
+    groups = [changed[order][s:e] for s, e in zip(first[:EXAMPLES], ends[:EXAMPLES], strict=True)]
     return {
         "aliases": len(np.unique(a)),
         "ids_merged": len(changed),
         "customers_merged": len(people),
         "examples": [
             {"customer_id": who, "aliases": named(group)[:EXAMPLES]}
-            for who, group in zip(named(people[:EXAMPLES]), groups[:EXAMPLES], strict=False)
+            for who, group in zip(named(people[:EXAMPLES]), groups, strict=True)
         ],
         "conflicts": len(several),
         "conflict_examples": [
