@@ -82,6 +82,20 @@ class Answer(TypedDict):
 
 
 @with_config(STRICT)
+class Term(TypedDict):
+    """One term of a subscription."""
+
+    started_at: Time
+    ended_at: NotRequired[
+        Annotated[
+            Time | None, Field(description="Leave it out while the term runs; a renewal date is no end.")
+        ]
+    ]
+    plan: NotRequired[Word | None]
+    monthly_price: NotRequired[float | None]
+
+
+@with_config(STRICT)
 class Previous(TypedDict):
     """The stage that was stored last."""
 
@@ -97,6 +111,7 @@ class Customer(TypedDict):
     purchases: NotRequired[Annotated[list[Purchase], Field(max_length=MAX_ROWS)]]
     events: NotRequired[Annotated[list[Event], Field(max_length=MAX_ROWS)]]
     feedback: NotRequired[Annotated[list[Answer], Field(max_length=MAX_ROWS)]]
+    subscriptions: NotRequired[Annotated[list[Term], Field(max_length=MAX_ROWS)]]
     signed_up_at: NotRequired[Time | None]
     acquisition_channel: NotRequired[Word | None]
     acquisition_cost: NotRequired[Annotated[float | None, Field(ge=0)]]
@@ -223,7 +238,9 @@ class Score(BaseModel):
 
     customer_id: str
     as_of: Instant
-    eligible: Annotated[bool, Field(description="Bought recently enough for a churn probability.")]
+    eligible: Annotated[
+        bool, Field(description="Customer enough for a churn probability, by the release's definition.")
+    ]
     churn_probability: Annotated[Probability, Field(description="Of churn within the churn horizon.")]
     churn_percentile: Annotated[Probability, Field(description="Rank among the eligible of the release.")]
     p_alive: Probability
@@ -255,7 +272,9 @@ class Answered(BaseModel):
     as_of: Instant
     release: str
     churn_horizon_days: Annotated[float | None, Field(description="null: of a release not loaded now.")]
-    clv_horizon_days: Annotated[float | None, Field(description="null: of a release not loaded now.")]
+    clv_horizon_days: Annotated[
+        float | None, Field(description="null: of a release not loaded now, or one without a CLV model.")
+    ]
     currency: str
 
 

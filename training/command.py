@@ -39,6 +39,16 @@ def parser(verb: str, description: str, *, as_of: bool = True) -> argparse.Argum
     return made
 
 
+def accepting(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The parser with --accept-unready."""
+    made.add_argument(
+        "--accept-unready",
+        action="store_true",
+        help="train although the data miss a minimum of 'readiness' (training.check says which)",
+    )
+    return made
+
+
 def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)

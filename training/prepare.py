@@ -9,7 +9,7 @@ import json
 from datetime import date
 from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from training.command import bar, main, now, parser, say, shown
 from training.exclusive import hold
@@ -33,6 +33,7 @@ def _key(shop: "Shop", as_of: date | None) -> str:
     files = [(path, (stat := Path(path).stat()).st_size, stat.st_mtime_ns) for path in paths]
     names = {"sources", "intake", "timezone", "currency", "as_of", "observed_until"}
     shape = shop.model_dump(mode="json", include=names)
+    shape |= shop.churn.model_dump(mode="json", include={"definition", "horizon_days"})  # of labels' windows
     today = day_of(now(), shop.timezone) if shop.as_of == "now" else None
     text = json.dumps([shape, files, str(as_of), str(today), str(HISTORY)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -76,7 +77,7 @@ def data_window(file: "HistoryFile") -> dict[str, str]:
     """The span and fingerprint of the data, for runs and model folders."""
     facts = file.facts
     return {
-        "data_from": shown(facts["first_purchase"], file.zone),
+        "data_from": shown(facts["first_row"], file.zone),
         "as_of": shown(facts["as_of"], file.zone),
         "observed_until": shown(facts["observed_until"], file.zone),
         "customers": str(file.customers),
@@ -97,13 +98,37 @@ def describe(file: "HistoryFile") -> None:
             f"{table}: {counts['rows_read']:,} rows read, {counts['kept']:,} kept, {counts['filtered']:,} filtered "
             f"out, {counts['out_of_scope']:,} at or after as_of; set aside: {note}"
         )
+    if merged := facts["report"].get("identities"):
+        for line in identity_lines(merged):
+            say(line)
     say(
-        f"{file.customers:,} customers from {shown(facts['first_purchase'], zone)}, as of "
+        f"{file.customers:,} customers from {shown(facts['first_row'], zone)}, as of "
         f"{shown(facts['as_of'], zone)}; labels complete up to {shown(facts['observed_until'], zone)} ({zone})"
     )
     silent = (facts["as_of"] - facts["observed_until"]) // DAY - 1
     if silent > SILENT_DAYS:
         say(f"note: nobody has bought in the {silent} days before as_of; is that so, or are the data older?")
+
+
+def identity_lines(merged: "dict[str, Any]") -> list[str]:
+    """What the aliases came to, as lines to print."""
+    rows = ", ".join(f"{n:,} of {table}" for table, n in merged["rows"].items()) or "none"
+    lines = [
+        f"identities: {merged['aliases']:,} aliases, {merged['ids_merged']:,} ids became one of "
+        f"{merged['customers_merged']:,} others (rows renamed: {rows}); {merged['profiles_combined']:,} rows of "
+        "customers combined"
+    ]
+    for example in merged["examples"]:
+        lines.append(f"  {', '.join(example['aliases'])} -> {example['customer_id']}")
+    if merged["conflicts"]:
+        found = "; ".join(
+            f"{e['alias']} -> {' and '.join(e['customer_ids'])}" for e in merged["conflict_examples"]
+        )
+        lines.append(f"  {merged['conflicts']:,} aliases name several customers, who count as one: {found}")
+    if merged["cycles"]:
+        found = "; ".join(", ".join(ids) for ids in merged["cycle_examples"])
+        lines.append(f"  {merged['cycles']:,} circles of aliases, named by their least id: {found}")
+    return lines
 
 
 def run(args: argparse.Namespace) -> None:

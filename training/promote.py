@@ -13,7 +13,7 @@ from training.prepare import history
 if TYPE_CHECKING:
     from lifestage.settings import Shop
 
-DESCRIPTION = """Take two registered model versions (by default the challengers), write them with the reference
+DESCRIPTION = """Take the registered model versions (by default the challengers), write them with the reference
 distributions and the policy into a new immutable release, point to it, and move the alias champion."""
 
 
@@ -49,20 +49,25 @@ def promote(shop: "Shop", as_of: date | None, churn_version: str, clv_version: s
     file = history(shop, as_of)
     facts = file.facts
     tracker = Tracker(shop.tracking_uri)
-    versions = [
-        tracker.version(f"{shop.shop}-{kind}", wanted)
-        for kind, wanted in (("churn", churn_version), ("clv", clv_version))
-    ]
+    kinds = [("churn", churn_version)]
+    if shop.sources.transactions is not None:  # without orders there is no CLV model
+        kinds.append(("clv", clv_version))
+    versions = [tracker.version(f"{shop.shop}-{kind}", wanted) for kind, wanted in kinds]
     with tempfile.TemporaryDirectory() as scratch:
-        churn, clv = (tracker.download(version, Path(scratch) / version.model) for version in versions)
+        churn, *others = (tracker.download(version, Path(scratch) / version.model) for version in versions)
+        clv = others[0] if others else None
         policy = policies.load(shop.policy, load_spec(churn))
         with bar("reference distributions", file.customers) as progress:
             reference = collect(
                 reference_columns(
-                    file, facts["as_of"], ChurnModel.load(churn), ClvModel.load(clv), progress=progress
+                    file,
+                    facts["as_of"],
+                    ChurnModel.load(churn),
+                    None if clv is None else ClvModel.load(clv),
+                    progress=progress,
                 )
             )
-        manifests = [(folder / bundle.MANIFEST).read_bytes() for folder in (churn, clv)]
+        manifests = [(folder / bundle.MANIFEST).read_bytes() for folder in (churn, *others)]
         content = hashlib.sha256(
             b"".join([*manifests, policy.source.encode(), reference.to_bytes()])
         ).hexdigest()
@@ -75,6 +80,7 @@ def promote(shop: "Shop", as_of: date | None, churn_version: str, clv_version: s
                 "as_of": facts["as_of"],
                 "versions_registered": {v.model: v.version for v in versions},
                 "metrics": {v.model: dict(v.metrics) for v in versions},
+                "out_of_time": bool(versions[0].metrics.get("out_of_time", 1.0)),
             }
             release.write(
                 shop.releases, name, churn=churn, clv=clv, policy=policy, reference=reference, meta=meta

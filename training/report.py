@@ -22,6 +22,7 @@ def report(shop: "Shop") -> None:
     from lifestage import summary
     from lifestage.churn.model import load_spec
     from lifestage.errors import InputError
+    from lifestage.fitting import definition_of
     from lifestage.lifecycle.policy import parse_text
     from lifestage.runs import Run
     from lifestage.store import open_store
@@ -41,13 +42,18 @@ def report(shop: "Shop") -> None:
         f"{shop.shop}: {len(scores):,} customers as of {shown(run.as_of, shop.timezone)}, release {folder.name}"
     )
     say()
-    say(
-        "Customers, value and churn risk by stage "
-        f"(value: discounted, next {shop.clv.horizon_days} days; churn: no order in {shop.churn.horizon_days} days)"
-    )
+    value = "no value: no transactions"
+    if shop.sources.transactions is not None:
+        value = f"value: discounted, next {shop.clv.horizon_days} days"
+    say(f"Customers, value and churn risk by stage ({value}; churn: {definition_of(shop).short()})")
     say(summary.stages_text(scores, policy, shop.currency))
     say()
-    say("The ten most valuable customers at risk, and why")
+    least = (
+        "most valuable customers at risk"
+        if shop.sources.transactions is not None
+        else "customers most at risk"
+    )
+    say(f"The ten {least}, and why")
     say(summary.at_risk_text(scores, policy, shop.currency, shop.timezone))
     say()
     say("What the model adds to the plain rules")

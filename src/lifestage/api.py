@@ -25,7 +25,7 @@ from lifestage.references import collect
 from lifestage.release import Release
 from lifestage.samples import reference_columns
 from lifestage.schemas import CANONICAL, PREVIOUS, SCORE
-from lifestage.settings import Shop
+from lifestage.settings import DEFINED_BY, Shop
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -63,8 +63,10 @@ def _history(shop: Shop, folder: Path, as_of: int | None) -> HistoryFile:
     return HistoryFile(path)
 
 
-def _given(transactions: pd.DataFrame, others: Mapping[str, pd.DataFrame | None]) -> dict[str, pd.DataFrame]:
-    return {"transactions": transactions, **{k: v for k, v in others.items() if v is not None}}
+def _given(
+    transactions: pd.DataFrame | None, others: Mapping[str, pd.DataFrame | None]
+) -> dict[str, pd.DataFrame]:
+    return {k: v for k, v in {"transactions": transactions, **others}.items() if v is not None}
 
 
 def _instant(as_of: date | str | None, zone: str) -> int | None:
@@ -79,12 +81,15 @@ def _instant(as_of: date | str | None, zone: str) -> int | None:
 
 
 def fit(
-    transactions: pd.DataFrame,
+    transactions: pd.DataFrame | None = None,
     *,
     into: str | Path,
     customers: pd.DataFrame | None = None,
     events: pd.DataFrame | None = None,
     feedback: pd.DataFrame | None = None,
+    identities: pd.DataFrame | None = None,
+    subscriptions: pd.DataFrame | None = None,
+    labels: pd.DataFrame | None = None,
     as_of: date | str | None = None,
     shop: str = "shop",
     timezone: str = "UTC",
@@ -96,28 +101,37 @@ def fit(
 
     transactions: one row an order (customer_id, ordered_at, amount; order_id ...), or an order line with
     grain="line". `options` are further keys of a shop's configuration, e.g. churn={"horizon_days": 60},
-    clv={"horizon_days": 180}, policy="my_policy.yaml". Raises InputError.
+    clv={"horizon_days": 180}, policy="my_policy.yaml". Without transactions (churn={"definition": "given"} or
+    another one) the release has no CLV model. Raises InputError.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        frames = _given(transactions, {"customers": customers, "events": events, "feedback": feedback})
+        others = {"customers": customers, "events": events, "feedback": feedback}
+        others |= {"identities": identities, "subscriptions": subscriptions, "labels": labels}
+        frames = _given(transactions, others)
         config = _shop(frames, folder, {"shop": shop, "timezone": timezone, "currency": currency, **options})
         policies.read(config.policy)  # a wrong name is refused before anything is read
         file = _history(config, folder, _instant(as_of, timezone))
         spec = learn_features(config, file, progress)
         policy = policies.load(config.policy, spec)
-        clv, churn = fit_clv(config, file, progress), fit_churn(config, file, progress, spec=spec)
-        clv.shipped.save(folder / "clv", {"metrics": clv.evaluation.metrics()})
+        clv = fit_clv(config, file, progress) if transactions is not None else None
+        churn = fit_churn(config, file, progress, spec=spec)
+        if clv is not None:
+            clv.shipped.save(folder / "clv", {"metrics": clv.evaluation.metrics()})
         churn.shipped.model.save(folder / "churn", {"metrics": churn.evaluation.metrics()})
         moment = file.facts["as_of"]
-        reference = collect(reference_columns(file, moment, churn.shipped.model, clv.shipped))
+        reference = collect(
+            reference_columns(file, moment, churn.shipped.model, clv.shipped if clv else None)
+        )
         name = f"{shop}-{file.facts['fingerprint'][:8]}-{time.time_ns():x}"
-        metrics = {f"{shop}-churn": churn.evaluation.metrics(), f"{shop}-clv": clv.evaluation.metrics()}
+        metrics = {f"{shop}-churn": churn.evaluation.metrics()}
+        if clv is not None:
+            metrics[f"{shop}-clv"] = clv.evaluation.metrics()
         releases.write(
             Path(into),
             name,
             churn=folder / "churn",
-            clv=folder / "clv",
+            clv=folder / "clv" if clv is not None else None,
             policy=policy,
             reference=reference,
             meta={
@@ -139,11 +153,13 @@ def load(folder: str | Path) -> Release:
 
 def score(
     release: Release,
-    transactions: pd.DataFrame,
+    transactions: pd.DataFrame | None = None,
     *,
     customers: pd.DataFrame | None = None,
     events: pd.DataFrame | None = None,
     feedback: pd.DataFrame | None = None,
+    identities: pd.DataFrame | None = None,
+    subscriptions: pd.DataFrame | None = None,
     previous: pd.DataFrame | None = None,
     as_of: date | str | None = None,
     with_features: bool = False,
@@ -157,8 +173,23 @@ def score(
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         zone = release.timezone
-        frames = _given(transactions, {"customers": customers, "events": events, "feedback": feedback})
-        given = {"shop": "shop", "timezone": zone, "currency": release.currency, **options}
+        others = {"customers": customers, "events": events, "feedback": feedback}
+        others |= {"identities": identities, "subscriptions": subscriptions}
+        frames = _given(transactions, others)
+        definition = _scoring_definition(release, frames)
+        if (
+            definition == "given" and "labels" not in frames
+        ):  # nobody's label is known when scoring: placeholders
+            frames["labels"] = pd.DataFrame(
+                {"customer_id": frames["customers"]["customer_id"], "churned": False}
+            )
+        given = {
+            "shop": "shop",
+            "timezone": zone,
+            "currency": release.currency,
+            "churn": {"definition": definition},
+            **options,
+        }
         file = _history(_shop(frames, folder, given), folder, _instant(as_of, zone))
         before = _previous(previous)
         tables = []
@@ -170,6 +201,15 @@ def score(
                     table = table.append_column(name, column)
             tables.append(table)
     return pa.concat_tables(tables).to_pandas()
+
+
+def _scoring_definition(release: Release, frames: Frames) -> str:
+    """What settles the as_of of frames to score: the release's own definition where its table is among them."""
+    own = release.churn.definition
+    found = [name for name in (own, "purchase", "activity", "subscription") if DEFINED_BY[name] in frames]
+    if not found and "customers" not in frames:
+        raise InputError("score: give transactions, or another table that says something about the customers")
+    return found[0] if found else "given"
 
 
 def _previous(frame: pd.DataFrame | None) -> pa.Table | None:

@@ -60,11 +60,12 @@ class Before:
     @cached_property
     def feedback(self) -> Ragged:
         """Answers and tickets; a `resolved_at` at or after the cutoff reads as null."""
-        rows = self._history.feedback.before(self.cutoff)
-        resolved = rows.columns["resolved_at"].cast(pa.int64())
-        known = np.asarray(resolved.fill_null(self.cutoff).to_numpy(zero_copy_only=False)) < self.cutoff
-        masked = pa.array(np.asarray(resolved.fill_null(0)), pa.int64(), mask=~known)
-        return Ragged(rows.starts, rows.ends, rows.t, {**rows.columns, "resolved_at": masked.cast(INSTANT)})
+        return _known_by(self._history.feedback.before(self.cutoff), "resolved_at", self.cutoff)
+
+    @cached_property
+    def subscriptions(self) -> Ragged:
+        """Terms that started before the cutoff; an `ended_at` at or after it reads as null: the term runs."""
+        return _known_by(self._history.subscriptions.before(self.cutoff), "ended_at", self.cutoff)
 
     @cached_property
     def signed_up_at(self) -> Floats:
@@ -85,6 +86,31 @@ class Window:
     @cached_property
     def purchases(self) -> Purchases:
         return self._history.purchases_known(self._history.purchases.between(self.cutoff, self.end), self.end)
+
+    @cached_property
+    def events(self) -> Ragged:
+        return self._history.events.between(self.cutoff, self.end)
+
+    @cached_property
+    def labels(self) -> Ragged:
+        """The shop's own labels that look ahead from an instant of the window."""
+        return self._history.labels.between(self.cutoff, self.end)
+
+    @cached_property
+    def subscriptions(self) -> Ragged:
+        """Terms that started before the window's end, those from before the cutoff too: their end is the label.
+
+        An `ended_at` at or after the window's end reads as null.
+        """
+        return _known_by(self._history.subscriptions.before(self.end), "ended_at", self.end)
+
+
+def _known_by(rows: Ragged, column: str, instant: int) -> Ragged:
+    """`rows` with every later instant than `instant`, or that one, of a column read as null."""
+    given = rows.columns[column].cast(pa.int64())
+    known = np.asarray(given.fill_null(instant).to_numpy(zero_copy_only=False)) < instant
+    masked = pa.array(np.asarray(given.fill_null(0)), pa.int64(), mask=~known).cast(INSTANT)
+    return Ragged(rows.starts, rows.ends, rows.t, {**rows.columns, column: masked})
 
 
 class History:
@@ -122,6 +148,14 @@ class History:
         return from_list_array(self._lists["feedback"])
 
     @cached_property
+    def subscriptions(self) -> Ragged:
+        return from_list_array(self._lists["subscriptions"])
+
+    @cached_property
+    def labels(self) -> Ragged:
+        return from_list_array(self._lists["labels"])
+
+    @cached_property
     def _links(self) -> Links:
         return link_refunds(self.purchases, self.refunds)
 
@@ -155,10 +189,15 @@ class History:
         return History(pa.table({**columns, **profile}), self.zone)
 
     def known(self, cutoff: int) -> Bools:
-        """Customers with any row or their registration before `cutoff`, bool[n]."""
-        rows = [self.purchases, self.refunds, self.events, self.feedback]
+        """Customers with any row or their registration before `cutoff`, or with no date at all, bool[n].
+
+        Who has attributes only was always there: a table of them has no history.
+        """
+        rows = [self.purchases, self.refunds, self.events, self.feedback, self.subscriptions]
         seen = np.any([kind.rows_before(cutoff) > 0 for kind in rows], axis=0)
-        return np.asarray(seen | ~np.isnan(self.before(cutoff).signed_up_at), np.bool_)
+        dated = np.any([kind.counts > 0 for kind in rows], axis=0)
+        dated |= self.profile["signed_up_at"].is_valid().to_numpy(zero_copy_only=False)
+        return np.asarray(seen | ~dated | ~np.isnan(self.before(cutoff).signed_up_at), np.bool_)
 
     def before(self, cutoff: int) -> Before:
         """The view of everything known before the instant `cutoff`."""

@@ -22,9 +22,11 @@ from lifestage.schemas import (
     FEEDBACK_KINDS,
     HISTORY,
     INSTANT,
+    LABEL,
     LARGEST_AMOUNT,
     PURCHASE,
     REFUND,
+    TERM,
 )
 
 Records = Sequence[Mapping[str, Any]]
@@ -52,11 +54,11 @@ def history_from_records(
 
     A record holds `customer_id` and optionally `purchases` (`ordered_at`, `amount`, `order_id`, `category`,
     `channel`, `discount`), `events` (`occurred_at`, `event_type`, `session_id`), `feedback` (`submitted_at`,
-    `kind`, `score`, `resolved_at`), each a list of mappings in any order, `signed_up_at`,
-    `acquisition_channel`, `acquisition_cost`, and `attributes`, a mapping of further profile columns, whose
-    types the argument gives (text, double, bool). Times are ISO-8601 text, datetimes or dates: naive ones are
-    local in `zone`, dates local midnight. A negative amount is a refund: of the order whose `order_id` it
-    names, unless that is later; else of none in particular.
+    `kind`, `score`, `resolved_at`), `subscriptions` (`started_at`, `ended_at`, `plan`, `monthly_price`), each a
+    list of mappings in any order, `signed_up_at`, `acquisition_channel`, `acquisition_cost`, and `attributes`, a
+    mapping of further profile columns, whose types the argument gives (text, double, bool). Times are ISO-8601
+    text, datetimes or dates: naive ones are local in `zone`, dates local midnight. A negative amount is a refund:
+    of the order whose `order_id` it names, unless that is later; else of none in particular.
 
     Raises RecordError (an InputError) that names customer, field and value.
     """
@@ -67,6 +69,8 @@ def history_from_records(
         "refunds": refunds,
         "events": _events(records, zone),
         "feedback": _feedback(records, zone),
+        "subscriptions": _subscriptions(records, zone),
+        "labels": pa.array([[]] * len(records), pa.list_(LABEL)),
     }
     columns = {"customer_id": pa.array(ids, pa.string()), **lists, **_profile(records, zone)}
     table = pa.table([columns[name] for name in HISTORY.names], schema=HISTORY)
@@ -236,6 +240,27 @@ def _feedback(records: Records, zone: str) -> pa.Array:
         kind=pa.array(kinds, pa.string()).take(pa.array(order)),
         score=pa.array(score[order], mask=~scored[order]),
         resolved_at=instants(resolved[order], closed[order]),
+    )
+
+
+def _subscriptions(records: Records, zone: str) -> pa.Array:
+    rows = _Rows(records, "subscriptions")
+    t, _ = rows.instants("started_at", zone)
+    ended, over = rows.instants("ended_at", zone, required=False)
+    if len(wrong := np.flatnonzero(over & (ended < t))):
+        raise rows.fault(int(wrong[0]), "ended_at", "is before started_at; expected a later time")
+    plans = rows.texts("plan")
+    price, priced = rows.numbers("monthly_price", required=False)
+    last = np.where(over, ended, np.iinfo(np.int64).max)
+    order = total_order(rows.owner, t, last, plans, np.where(priced, price, np.inf))
+    return list_column(
+        len(records),
+        rows.owner[order],
+        TERM,
+        t=instants(t[order]),
+        ended_at=instants(ended[order], over[order]),
+        plan=pa.array(plans, pa.string()).take(pa.array(order)),
+        monthly_price=pa.array(price[order], mask=~priced[order]),
     )
 
 

@@ -29,7 +29,8 @@ class Release:
     timezone: str
     currency: str
     churn: ChurnModel
-    clv: ClvModel
+    clv: ClvModel | None
+    """None for a shop without transactions: its CLV columns are null."""
     references: References
     policy: Policy
     manifest: Mapping[str, Any]
@@ -43,17 +44,18 @@ def write(
     name: str,
     *,
     churn: Path,
-    clv: Path,
+    clv: Path | None,
     policy: Policy,
     reference: References,
     meta: Mapping[str, Any],
 ) -> Path:
-    """Write release `name` under `folder` from two model folders; `meta` needs timezone and currency."""
+    """Write release `name` under `folder` from its model folders; `meta` needs timezone and currency."""
     bundle.read(churn, "churn")
-    bundle.read(clv, "clv")
+    if clv is not None:
+        bundle.read(clv, "clv")
     files: dict[str, bytes | Path] = {
         "churn": churn,
-        "clv": clv,
+        **({} if clv is None else {"clv": clv}),
         "policy.yaml": policy.source.encode(),
         "references.parquet": reference.to_bytes(),
     }
@@ -69,7 +71,7 @@ def load(folder: Path) -> Release:
         timezone=manifest["timezone"],
         currency=manifest["currency"],
         churn=churn,
-        clv=ClvModel.load(folder / "clv"),
+        clv=ClvModel.load(folder / "clv") if "clv/manifest.json" in manifest["files"] else None,
         references=references.from_bytes((folder / "references.parquet").read_bytes()),
         policy=parse_text(
             (folder / "policy.yaml").read_text(encoding="utf-8"), f"{folder.name}/policy.yaml", churn.spec

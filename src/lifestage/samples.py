@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -13,46 +12,47 @@ from lifestage.churn.model import ChurnModel
 from lifestage.clv.model import ClvModel
 from lifestage.clv.summary import Summary
 from lifestage.clv.summary import concatenate as concatenate_summaries
-from lifestage.features import FeatureSpec
-from lifestage.history import History
-from lifestage.labels import Outcome, bought_within, outcome
-from lifestage.localtime import day_of, midnight
+from lifestage.features import FeatureSpec, subscriptions
+from lifestage.history import Before, History
+from lifestage.labels import Definition, Outcome, eligible, labelled, outcome
 from lifestage.ragged import Floats
 from lifestage.references import BUYERS, ELIGIBLE
 from lifestage.scoring import clv_summary, model_columns
 
 Progress = Callable[[int], None]
-
-
-def after_days(cutoff: int, days: int, zone: str) -> int:
-    """The local midnight `days` local days after a cutoff: the end of its label window."""
-    return midnight(day_of(cutoff, zone) + timedelta(days=days), zone)
+FURTHER: dict[str, Callable[[Before], dict[str, Floats]]] = {
+    "subscriptions": subscriptions.compute,
+}
 
 
 def churn_samples(
     blocks: Iterable[History],
     cutoffs: Sequence[int],
     *,
-    horizon_days: int,
-    active_within_days: int,
+    definition: Definition,
+    families: Sequence[str] = (),
     spec: FeatureSpec = feature_families.PLAIN,
     progress: Progress | None = None,
 ) -> dict[int, Sample]:
-    """Features and labels of the eligible customers, one Sample per cutoff, customers in the blocks' order."""
+    """Features and labels of the eligible customers, one Sample per cutoff, customers in the blocks' order.
+
+    `families`: further ones beside those of `spec`, of FURTHER.
+    """
     categorical = feature_families.categorical(spec)
     parts: dict[int, list[Sample]] = {cutoff: [] for cutoff in cutoffs}
     for history in blocks:
         for cutoff in cutoffs:
             view = history.before(cutoff)
-            eligible = bought_within(view, active_within_days)
-            window = history.window(cutoff, after_days(cutoff, horizon_days, history.zone))
+            label = labelled(history, cutoff, definition)
             computed = feature_families.compute(view, spec)
+            for family in families:
+                computed |= FURTHER[family](view)
             parts[cutoff].append(
                 Sample(
-                    features={name: column[eligible] for name, column in computed.items()},
-                    churned=outcome(window).churned[eligible],
-                    cutoff=np.full(int(eligible.sum()), cutoff, np.int64),
-                    customer=np.asarray(history.customer_id.filter(pa.array(eligible))),
+                    features={name: column[label.eligible] for name, column in computed.items()},
+                    churned=label.churned[label.eligible],
+                    cutoff=np.full(int(label.eligible.sum()), cutoff, np.int64),
+                    customer=np.asarray(history.customer_id.filter(pa.array(label.eligible))),
                     categorical=categorical,
                 )
             )
@@ -78,11 +78,11 @@ def buyers(
     cutoff: int,
     end: int,
     *,
-    active_within_days: int,
+    definition: Definition,
     progress: Progress | None = None,
 ) -> Buyers:
     """One row per customer with a purchase before the cutoff."""
-    summaries, orders, days, spend, eligible = [], [], [], [], []
+    summaries, orders, days, spend, able = [], [], [], [], []
     for history in blocks:
         view = history.before(cutoff)
         summary = clv_summary(view)
@@ -92,7 +92,7 @@ def buyers(
         orders.append(after.orders[has])
         days.append(after.purchase_days[has])
         spend.append(after.spend[has])
-        eligible.append(bought_within(view, active_within_days)[has])
+        able.append(eligible(view, definition)[has])
         if progress is not None:
             progress(len(history))
     return Buyers(
@@ -100,7 +100,7 @@ def buyers(
         end,
         concatenate_summaries(summaries),
         Outcome(np.concatenate(orders), np.concatenate(days), np.concatenate(spend)),
-        np.concatenate(eligible),
+        np.concatenate(able),
     )
 
 
@@ -108,7 +108,7 @@ def reference_columns(
     blocks: Iterable[History],
     as_of: int,
     churn: ChurnModel,
-    clv: ClvModel,
+    clv: ClvModel | None,
     *,
     progress: Progress | None = None,
 ) -> dict[str, Floats]:
@@ -121,7 +121,7 @@ def reference_columns(
         bought = computed["order_count"] > 0
         columns = {**computed, **scores}
         for name, part in parts.items():
-            part.append(columns[name][bought])
+            part.append(columns[name] if name in ELIGIBLE else columns[name][bought])
         if progress is not None:
             progress(len(history))
     return {name: np.concatenate(part) for name, part in parts.items()}

@@ -31,6 +31,14 @@ COLUMNS = {
         "score": "score",
         "resolved_at": "done",
     },
+    "identities": {"alias": "alias", "customer_id": "cust"},
+    "subscriptions": {
+        "customer_id": "cust",
+        "started_at": "at",
+        "ended_at": "until",
+        "monthly_price": "price",
+    },
+    "labels": {"customer_id": "cust", "churned": "left", "as_of": "at"},
     "customers": {"customer_id": "cust", "signed_up_at": "at", "acquisition_cost": "cost", "city": "city"},
 }
 

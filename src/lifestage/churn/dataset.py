@@ -41,6 +41,15 @@ class Sample:
     def __len__(self) -> int:
         return len(self.churned)
 
+    def take(self, rows: Bools) -> "Sample":
+        """The rows for which `rows`, of shape (n,), is true."""
+        return Sample(
+            {name: column[rows] for name, column in self.features.items()},
+            self.churned[rows],
+            self.cutoff[rows],
+            None if self.customer is None else self.customer[rows],
+        )
+
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self.features)

@@ -33,7 +33,9 @@ class Trees:
 
 
 class ChurnModel:
-    """P(no return within `horizon_days`) of customers who were active within `active_within_days`.
+    """P(churn within `horizon_days`) of the customers eligible under the churn definition `definition`.
+
+    `active_within_days` and `grace_days` are the definition's own figures (see lifestage.labels.Definition).
 
     `fits` holds the evaluation fit and, once refitted, the shipped one; `fit` names the one that predicts.
     """
@@ -47,6 +49,8 @@ class ChurnModel:
         horizon_days: int,
         active_within_days: int,
         spec: FeatureSpec = PLAIN,
+        definition: str = "purchase",
+        grace_days: int = 0,
     ) -> None:
         """Raises InputError where the trees are damaged or were grown on other features than `features`."""
         self.fits = dict(fits)
@@ -56,6 +60,8 @@ class ChurnModel:
         self.active_within_days = active_within_days
         self.spec = spec
         """How the features are made of a view."""
+        self.definition = definition
+        self.grace_days = grace_days
         self.calibrator = fits[fit].calibrator
         self.booster = _booster(fits[fit].text, features)
 
@@ -106,6 +112,8 @@ class ChurnModel:
         about = {
             "horizon_days": self.horizon_days,
             "active_within_days": self.active_within_days,
+            "definition": self.definition,
+            "grace_days": self.grace_days,
             "features": [{"name": name, "dtype": dtype} for name, dtype in self.dtypes.items()],
         }
         own = {
@@ -133,6 +141,7 @@ class ChurnModel:
             texts = {name: (folder / f"{name}.txt").read_text(encoding="utf-8") for name in FITS}
             dtypes = {feature["name"]: feature["dtype"] for feature in about["features"]}
             horizon_days, active_within_days = int(about["horizon_days"]), int(about["active_within_days"])
+            definition, grace_days = str(about.get("definition", "purchase")), int(about.get("grace_days", 0))
             calibrators = {name: Calibrator.from_json(maps[name]) for name in FITS}
         except (OSError, LookupError, TypeError, ValueError) as error:
             raise InputError(f"{folder}: is no whole churn model ({error}); train again") from None
@@ -146,6 +155,8 @@ class ChurnModel:
             horizon_days=horizon_days,
             active_within_days=active_within_days,
             spec=load_spec(folder),
+            definition=definition,
+            grace_days=grace_days,
         )
 
 

@@ -76,6 +76,8 @@ def fit(
     horizon_days: int,
     active_within_days: int,
     spec: FeatureSpec = PLAIN,
+    definition: str = "purchase",
+    grace_days: int = 0,
     num_threads: int = 0,
     progress: Progress | None = None,
 ) -> Fit:
@@ -84,8 +86,8 @@ def fit(
     No class is reweighted, so that probabilities are true. The number of trees is the one of least log loss
     on `validation`; the calibration is fitted there too. The same data and seed give the same bytes, and the
     trees do not depend on `num_threads` (0 = one below THREADS_FROM_ROWS rows, else all cores).
-    `horizon_days` and `active_within_days` say what the labels mean, `spec` how the features
-    are made; the model carries them.
+    `definition`, `horizon_days`, `active_within_days` and `grace_days` say what the labels mean, `spec` how the
+    features are made; the model carries them.
 
     Raises InputError for too few rows, one class only, constant features, or features that differ.
     """
@@ -120,6 +122,8 @@ def fit(
         horizon_days=horizon_days,
         active_within_days=active_within_days,
         spec=spec,
+        definition=definition,
+        grace_days=grace_days,
     )
     losses = tuple(history["validation"]["binary_logloss"])
     return Fit(model, settings, trees, len(train), train.base_rate, losses)
@@ -162,6 +166,8 @@ def refit(
         horizon_days=model.horizon_days,
         active_within_days=model.active_within_days,
         spec=model.spec,
+        definition=model.definition,
+        grace_days=model.grace_days,
     )
     return Fit(shipped, settings, evaluation.trees, len(sample), sample.base_rate, ())
 
@@ -210,7 +216,7 @@ def _check_features(sample: Sample) -> None:
     if all(_constant(values) for values in sample.features.values()):
         raise InputError(
             f"churn: all {len(sample.features)} features are constant, so nothing tells customers apart; "
-            "check the column mapping of transactions"
+            "check the column mapping of the sources"
         )
 
 

@@ -20,6 +20,8 @@ TIES: dict[str, list[str]] = {
     "refunds": ["order_id", "amount", "order_at"],
     "events": ["event_type", "session_id"],
     "feedback": ["kind", "score", "resolved_at"],
+    "subscriptions": ["ended_at", "plan", "monthly_price"],
+    "labels": ["churned"],
 }
 """What orders rows of one customer and instant; empty values last."""
 

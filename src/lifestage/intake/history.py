@@ -44,6 +44,7 @@ def write_history(
                 "as_of": intake.as_of,
                 "observed_until": intake.observed_until,
                 "first_purchase": intake.first_purchase,
+                "first_row": intake.first_row,
                 "timezone": intake.timezone,
                 "currency": intake.currency,
                 "customers": intake.customers,
@@ -59,7 +60,13 @@ def write_history(
 def _texts(schema: pa.Schema) -> list[str]:
     """Parquet paths of the texts that repeat; a dictionary of instants and amounts would only cost time."""
     plain = [f.name for f in schema if pa.types.is_string(f.type) and f.name != "customer_id"]
-    listed = ("purchases.category", "purchases.channel", "events.event_type", "feedback.kind")
+    listed = (
+        "purchases.category",
+        "purchases.channel",
+        "events.event_type",
+        "feedback.kind",
+        "subscriptions.plan",
+    )
     return [*plain, *(name.replace(".", ".list.element.") for name in listed)]
 
 

@@ -109,6 +109,8 @@ def _value(table: Table, column: str, value: str, kind: str, place: str) -> str:
                 advice += ", or strptime(CAST(column AS VARCHAR), '%Y%m%d') for a number like 20240131"
             raise InputError(f"{place}: is of type {kind}, which is no time; {advice}")
         return f"epoch_us({_instant(value, kind)})"
+    if ours == "bool":
+        return _truth(value, kind)
     if ours == "double":
         if kind != "VARCHAR" and not is_number(kind):
             raise InputError(f"{place}: is of type {kind}, which is no number; map a column of numbers")
@@ -143,6 +145,15 @@ def _id(value: str, kind: str) -> str:
         plain = rf"regexp_replace({stripped}, '^(-?[0-9]+)\.0+$', '\1')"
         return f"CASE WHEN contains({value}, '.0') THEN {plain} ELSE {stripped} END"
     return stripped
+
+
+def _truth(value: str, kind: str) -> str:
+    """true/false, yes/no or 1/0 in any spelling; NULL for anything else."""
+    if kind == "BOOLEAN":
+        return value
+    word = f"lower(trim(CAST({value} AS VARCHAR)))"
+    yes, no = "'true', 't', 'yes', 'y', '1', '1.0'", "'false', 'f', 'no', 'n', '0', '0.0'"
+    return f"CASE WHEN {word} IN ({yes}) THEN true WHEN {word} IN ({no}) THEN false END"
 
 
 def _attribute(value: str, kind: str) -> str:

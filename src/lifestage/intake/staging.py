@@ -22,6 +22,9 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "events": ("event_type", "session_id"),
     "feedback": ("kind", "score", "resolved_at"),
     "customers": ("acquisition_channel", "acquisition_cost"),
+    "identities": ("alias",),
+    "subscriptions": ("ended_at", "plan", "monthly_price"),
+    "labels": ("churned",),
 }
 """What the history takes of each table, besides customer_id and its instant `t`."""
 

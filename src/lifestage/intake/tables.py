@@ -13,13 +13,15 @@ from lifestage.intake import scope
 from lifestage.intake.blocks import Numbered, stream_blocks
 from lifestage.intake.checks import KEPT
 from lifestage.intake.engine import Engine
+from lifestage.intake.identities import merge_identities, one_profile_each
 from lifestage.intake.orders import purchases, refunds, sum_lines
 from lifestage.intake.quarantine import account, check_share, write_quarantine
 from lifestage.intake.scope import Scope
+from lifestage.intake.span import find_span, usable_labels
 from lifestage.intake.staging import Staged, find_repeats, stage, without_repeats
 from lifestage.localtime import moment
 from lifestage.schemas import CANONICAL, PROFILE
-from lifestage.settings import Shop
+from lifestage.settings import DEFINED_BY, Shop
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,10 @@ class Intake:
     as_of: int
     observed_until: int
     """Labels are complete up to this instant, a local midnight; never later than as_of."""
-    first_purchase: int
+    first_purchase: int | None
+    """None where there is no purchase."""
+    first_row: int
+    """First instant of the table that defines churn: no cutoff lies before it."""
     timezone: str
     currency: str
     report: dict[str, Any]
@@ -79,20 +84,29 @@ def _open(engine: Engine, shop: Shop, extracted_at: int, as_of: int | None) -> I
         name: stage(engine, CANONICAL[name], source, extracted_at)
         for name, source in shop.sources.given.items()
     }
-    staged["transactions"], orders = _orders(engine, shop, staged["transactions"], known_as_of)
-    span = _span(engine, shop, orders, known_as_of, asked=asked)
+    merged: dict[str, Any] = {}
+    if "identities" in staged:
+        staged, merged = merge_identities(engine, staged)
+    orders = None
+    if "transactions" in staged:
+        staged["transactions"], orders = _orders(engine, shop, staged["transactions"], known_as_of)
+    span = find_span(engine, shop, staged, orders, as_of=known_as_of, extracted_at=extracted_at, asked=asked)
     bound = span.as_of if span else known_as_of
     if "customers" in staged:
         staged["customers"] = _one_profile_each(engine, staged["customers"], bound)
     accounts = {name: account(engine, table, bound, asked=asked) for name, table in staged.items()}
     write_quarantine(engine, list(staged.values()), bound, asked=asked, path=quarantine)
-    if span is not None or not accounts["transactions"]["out_of_scope"]:
+    own = DEFINED_BY[shop.churn.definition]
+    if span is not None or not accounts[own]["out_of_scope"]:
         check_share(accounts, shop.intake.max_reject_share, quarantine)
     if span is None:
-        raise scope.no_purchase(staged["transactions"].raw.origin, known_as_of, shop.timezone)
-    numbered = _number(engine, staged, orders, span.as_of)
+        raise scope.no_row(own, staged[own].raw.origin, known_as_of, shop.timezone)
+    numbered, combined = _number(engine, shop, staged, orders, span)
+    if merged:
+        merged["profiles_combined"] = combined
     for name, table in staged.items():
         engine.drop(f"rows_{name}")
+        engine.drop(f"merged_{name}")
         if table.raw.stored:
             engine.drop(f"raw_{name}")
     figures = _figures(engine, numbered)
@@ -100,13 +114,15 @@ def _open(engine: Engine, shop: Shop, extracted_at: int, as_of: int | None) -> I
         as_of=span.as_of,
         observed_until=span.observed_until,
         first_purchase=span.first_purchase,
+        first_row=span.first_row,
         timezone=shop.timezone,
         currency=shop.currency,
         report={
             "tables": accounts,
+            **({"identities": merged} if merged else {}),
             **figures,
-            "first_purchase": moment(span.first_purchase, shop.timezone).isoformat(),
-            "last_purchase": moment(span.last_purchase, shop.timezone).isoformat(),
+            "first_purchase": _iso(span.first_purchase, shop.timezone),
+            "last_purchase": _iso(span.last_purchase, shop.timezone),
             "as_of": moment(span.as_of, shop.timezone).isoformat(),
             "observed_until": moment(span.observed_until, shop.timezone).isoformat(),
         },
@@ -118,13 +134,18 @@ def _open(engine: Engine, shop: Shop, extracted_at: int, as_of: int | None) -> I
     )
 
 
+def _iso(t: int | None, zone: str) -> str | None:
+    return None if t is None else moment(t, zone).isoformat()
+
+
 def _orders(engine: Engine, shop: Shop, staged: Staged, as_of: int | None) -> tuple[Staged, ir.Table]:
     """One row per order (customer_id, t, amount, order_id, category, channel, discount), refunds negative."""
     kept = staged.kept
-    if shop.sources.transactions.grain == "line":
+    source = shop.sources.given["transactions"]
+    if source.grain == "line":
         lines = kept if as_of is None else kept.filter(kept["t"] < as_of)
-        return staged, engine.keep("orders", sum_lines(lines, shop.sources.transactions.columns))
-    if "order_id" not in shop.sources.transactions.columns:
+        return staged, engine.keep("orders", sum_lines(lines, source.columns))
+    if "order_id" not in source.columns:
         return staged, kept
 
     def named(rows: ir.Table) -> ir.Table:
@@ -148,33 +169,33 @@ def _one_profile_each(engine: Engine, staged: Staged, as_of: int | None) -> Stag
     return find_repeats(engine, staged, known, "customer_id", order)
 
 
-def _span(engine: Engine, shop: Shop, orders: ir.Table, as_of: int | None, *, asked: bool) -> Scope | None:
-    """The instants that the purchases settle; None where there is no purchase before the as_of."""
-    bought = purchases(orders)
-    if as_of is not None:
-        bought = bought.filter(bought["t"] < as_of)
-    ends = engine.rows(bought.aggregate(first=bought["t"].min(), last=bought["t"].max()))[0]
-    first, last = ends["first"], ends["last"]
-    if first is None or last is None:
-        return None
-    if as_of is None:
-        as_of = scope.data_end(last, shop.timezone)
-    return Scope(as_of, scope.observed_until(shop, last, as_of), first, last, asked)
+def _number(
+    engine: Engine, shop: Shop, staged: dict[str, Staged], orders: ir.Table | None, span: Scope
+) -> tuple[Numbered, int]:
+    """Customers numbered in the order of their ids, and each table's rows by that number instead of the text.
 
-
-def _number(engine: Engine, staged: dict[str, Staged], orders: ir.Table, as_of: int) -> Numbered:
-    """Customers numbered in the order of their ids, and each table's rows by that number instead of the text."""
-    rows: dict[str, ir.Table] = {"transactions": orders.filter(orders["t"] < as_of)}
-    for name in ("events", "feedback"):
+    With how many rows of the customers were combined with another of the same customer.
+    """
+    as_of, combined = span.as_of, 0
+    rows: dict[str, ir.Table] = {}
+    if orders is not None:
+        rows["transactions"] = orders.filter(orders["t"] < as_of)
+    for name in ("events", "feedback", "subscriptions"):
         if name in staged:
             kept = staged[name].kept
             rows[name] = kept.filter(kept["t"] < as_of)
+    if "labels" in staged:
+        rows["labels"] = usable_labels(engine, shop, staged["labels"].kept, as_of)
     if "customers" in staged:
         kept = staged["customers"].kept
         kept = kept.filter(kept["t"].isnull() | (kept["t"] < as_of))
         rows["customers"] = without_repeats(staged["customers"], kept, "customer_id")
+        if "identities" in staged:
+            rows["customers"], combined = one_profile_each(
+                engine, rows["customers"], staged["customers"].extra
+            )
     ids = ibis.union(*(r.select("customer_id").distinct() for r in rows.values()), distinct=True)
-    if len(rows) == 1:
+    if orders is not None and len(rows) == 1:
         ids = orders.filter(orders["t"] < as_of).select("customer_id").distinct()
     number = ibis.row_number().over(order_by=ids["customer_id"])
     known = engine.keep("customers", ids.mutate(k=number))
@@ -187,23 +208,28 @@ def _number(engine: Engine, staged: dict[str, Staged], orders: ir.Table, as_of: 
         for n, r in rows.items()
         if n != "customers"
     }
-    kinds = {
-        "purchases": purchases(of["transactions"]),
-        "refunds": engine.keep("refunds", refunds(of["transactions"])),
+    kinds: dict[str, ir.Table] = {
+        name: of[name] for name in ("events", "feedback", "subscriptions", "labels") if name in of
     }
-    if "events" in of:
-        kinds["events"] = of["events"]
-    if "feedback" in of:
-        answers: Any = of["feedback"]
-        resolved = ibis.ifelse(answers["resolved_at"] < as_of, answers["resolved_at"], ibis.null("int64"))
-        kinds["feedback"] = answers.mutate(resolved_at=resolved)
-    return Numbered(profile, kinds)
+    if "transactions" in of:
+        kinds["purchases"] = purchases(of["transactions"])
+        kinds["refunds"] = engine.keep("refunds", refunds(of["transactions"]))
+    for name, column in (("feedback", "resolved_at"), ("subscriptions", "ended_at")):
+        if name in kinds:
+            later: Any = kinds[name]
+            known_by = ibis.ifelse(later[column] < as_of, later[column], ibis.null("int64"))
+            kinds[name] = later.mutate(**{column: known_by})
+    return Numbered(profile, kinds), combined
 
 
 def _figures(engine: Engine, numbered: Numbered) -> dict[str, int]:
-    bought, back = numbered.kinds["purchases"], numbered.kinds["refunds"]
+    figures = engine.rows(numbered.profile.aggregate(customers=numbered.profile.count()))[0]
+    kinds = numbered.kinds
+    if "purchases" not in kinds:
+        return {**figures, "buyers": 0, "purchases": 0, "refunds": 0, "refunds_linked": 0}
+    bought, back = kinds["purchases"], kinds["refunds"]
     return {
-        **engine.rows(numbered.profile.aggregate(customers=numbered.profile.count()))[0],
+        **figures,
         **engine.rows(bought.aggregate(buyers=bought["k"].nunique(), purchases=bought.count()))[0],
         **engine.rows(back.aggregate(refunds=back.count(), refunds_linked=back["order_at"].count()))[0],
     }
