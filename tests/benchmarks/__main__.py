@@ -59,9 +59,9 @@ def blocks(counts: np.ndarray, t: np.ndarray, amount: np.ndarray, size: int = 10
     for low in range(0, len(counts), size):
         at = offsets[low : low + size + 1]
         rows = slice(at[0], at[-1])
-        struct = pa.StructArray.from_arrays(
-            [pa.array(t[rows]).cast(PURCHASE.field("t").type), pa.array(amount[rows])], fields=list(PURCHASE)
-        )
+        known = {"t": pa.array(t[rows]).cast(PURCHASE.field("t").type), "amount": pa.array(amount[rows])}
+        children = [known.get(f.name, pa.nulls(len(t[rows]), f.type)) for f in PURCHASE]
+        struct = pa.StructArray.from_arrays(children, fields=list(PURCHASE))
         lists = pa.ListArray.from_arrays(pa.array((at - at[0]).astype(np.int32)), struct)
         ids = pa.array([f"C{i:09d}" for i in range(low, low + len(at) - 1)])
         made.append(History(complete(pa.table({"customer_id": ids, "purchases": lists})), "UTC"))
