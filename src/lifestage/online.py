@@ -3,19 +3,17 @@
 Flat lists go to Arrow column by column; nothing is computed row by row that NumPy can do at once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from lifestage.errors import InputError
 from lifestage.history import History
 from lifestage.ragged import Bools, Floats, Ints
 from lifestage.record_lists import instants, list_column, total_order
-from lifestage.record_values import Fault, identifier, read_instants, read_numbers, text
+from lifestage.record_profile import attribute_columns, profile_columns
+from lifestage.record_values import RecordError, Records, identifier, read_instants, read_numbers, text
 from lifestage.schemas import (
     ANSWER,
     EVENT,
@@ -29,22 +27,7 @@ from lifestage.schemas import (
     TERM,
 )
 
-Records = Sequence[Mapping[str, Any]]
-Path = tuple[str | int, ...]
-
-"""Beyond it no order is real, as in intake."""
-
-
-class RecordError(InputError):
-    """A record at fault: `path` leads to the value, from the list of records on."""
-
-    def __init__(self, customer: Any, path: Path, fault: str) -> None:
-        self.path = path
-        super().__init__(f"customer '{customer}': {_shown(path[1:])} {fault}")
-
-
-def _shown(path: Path) -> str:
-    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+__all__ = ["RecordError", "history_from_records"]
 
 
 def history_from_records(
@@ -72,9 +55,9 @@ def history_from_records(
         "subscriptions": _subscriptions(records, zone),
         "labels": pa.array([[]] * len(records), pa.list_(LABEL)),
     }
-    columns = {"customer_id": pa.array(ids, pa.string()), **lists, **_profile(records, zone)}
+    columns = {"customer_id": pa.array(ids, pa.string()), **lists, **profile_columns(records, zone)}
     table = pa.table([columns[name] for name in HISTORY.names], schema=HISTORY)
-    for name, values in _attributes(records, attributes or {}).items():
+    for name, values in attribute_columns(records, attributes or {}).items():
         table = table.append_column(name, values)
     return History(table, zone)
 
@@ -262,60 +245,3 @@ def _subscriptions(records: Records, zone: str) -> pa.Array:
         plan=pa.array(plans, pa.string()).take(pa.array(order)),
         monthly_price=pa.array(price[order], mask=~priced[order]),
     )
-
-
-def _profile(records: Records, zone: str) -> dict[str, pa.Array]:
-    def fault(field: str) -> Fault:
-        return lambda i, what: RecordError(records[i].get("customer_id"), (i, field), what)
-
-    signed_up, known = read_instants(
-        [r.get("signed_up_at") for r in records], zone, fault("signed_up_at"), required=False
-    )
-    cost, costed = read_numbers(
-        [r.get("acquisition_cost") for r in records], fault("acquisition_cost"), required=False
-    )
-    if len(negative := np.flatnonzero(cost < 0)):
-        i = int(negative[0])
-        raise fault("acquisition_cost")(i, f"is {cost[i]}; expected 0 or more")
-    return {
-        "signed_up_at": instants(signed_up, known),
-        "acquisition_channel": pa.array([text(r.get("acquisition_channel")) for r in records], pa.string()),
-        "acquisition_cost": pa.array(cost, mask=~costed),
-    }
-
-
-def _attributes(records: Records, types: Mapping[str, pa.DataType]) -> dict[str, pa.Array]:
-    """One column per attribute of `types`, in its type, null where a record does not give it."""
-    columns: dict[str, list[Any]] = {name: [None] * len(records) for name in types}
-
-    def fault(i: int, name: str, what: str) -> RecordError:
-        return RecordError(records[i].get("customer_id"), (i, "attributes", name), what)
-
-    for i, record in enumerate(records):
-        for name, value in (record.get("attributes") or {}).items():
-            if name not in types:
-                close = get_close_matches(name, types, n=1, cutoff=0.5)
-                hint = f"known are: {', '.join(types)}" if types else "the model reads none"
-                hint = f"did you mean '{close[0]}'?" if close else hint
-                raise fault(i, name, f"is no attribute that the model reads; {hint}")
-            if value is None:
-                continue
-            if pa.types.is_boolean(types[name]) and not isinstance(value, bool):
-                raise fault(i, name, f"is {value!r}; expected true or false")
-            if pa.types.is_string(types[name]) and not isinstance(value, str):
-                raise fault(i, name, f"is {value!r}; expected a text")
-            columns[name][i] = value
-    made: dict[str, pa.Array] = {}
-    for name, values in columns.items():
-        if pa.types.is_string(types[name]):
-            made[name] = pa.array([text(value) for value in values], pa.string())
-        elif pa.types.is_boolean(types[name]):
-            made[name] = pa.array(values, pa.bool_())
-        else:
-            numbers, given = read_numbers(values, partial(_at, fault, name), required=False)
-            made[name] = pa.array(numbers, mask=~given)
-    return made
-
-
-def _at(fault: Callable[[int, str, str], RecordError], name: str, i: int, what: str) -> RecordError:
-    return fault(i, name, what)

@@ -5,7 +5,7 @@ They read as intake reads a file's: naive times are local, blanks around text do
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
@@ -23,6 +23,21 @@ Fault = Callable[[int, str], InputError]
 EXPECTED = "expected ISO-8601 such as 2025-03-31T14:05:00+02:00 or 2025-03-31"
 EARLIEST, LATEST = (midnight(date(year, 1, 1), "UTC") for year in (FIRST_YEAR, LAST_YEAR + 1))
 """Sentinel dates such as 1900-01-01 and 9999-12-31 are no times; the local calendar reaches as far."""
+
+Records = Sequence[Mapping[str, Any]]
+Path = tuple[str | int, ...]
+
+
+class RecordError(InputError):
+    """A record at fault: `path` leads to the value, from the list of records on."""
+
+    def __init__(self, customer: Any, path: Path, fault: str) -> None:
+        self.path = path
+        super().__init__(f"customer '{customer}': {_shown(path[1:])} {fault}")
+
+
+def _shown(path: Path) -> str:
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
 
 
 def parse_instant(value: Any, zone: str) -> int:
