@@ -194,9 +194,8 @@ def fit_churn(
             grace_days=rule.grace_days,
             progress=lambda _done, _total: step(1),
         )
-    del (
-        fitting
-    )  # the shipped fit's cutoffs are read after the graded fit has let go of its own: half the memory
+    # The shipped fit's cutoffs are read after the graded fit has let go of its own: half the memory.
+    del fitting
     if shipping is None:
         newer = {
             folds.test: held.test,

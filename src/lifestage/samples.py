@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
 from lifestage import features as feature_families
-from lifestage.churn.dataset import Sample, concatenate
+from lifestage.churn.dataset import Sample, concatenate, sample_at
 from lifestage.churn.model import ChurnModel
 from lifestage.clv.model import ClvModel
 from lifestage.clv.summary import Summary
@@ -48,13 +47,7 @@ def churn_samples(
             for family in families:
                 computed |= FURTHER[family](view)
             parts[cutoff].append(
-                Sample(
-                    features={name: column[label.eligible] for name, column in computed.items()},
-                    churned=label.churned[label.eligible],
-                    cutoff=np.full(int(label.eligible.sum()), cutoff, np.int64),
-                    customer=np.asarray(history.customer_id.filter(pa.array(label.eligible))),
-                    categorical=categorical,
-                )
+                sample_at(cutoff, computed, label.eligible, label.churned, categorical=categorical)
             )
         if progress is not None:
             progress(len(history))

@@ -66,6 +66,8 @@ def sample_at(
     eligible: Bools,
     churned: Bools,
     customer: npt.NDArray[np.object_] | None = None,
+    *,
+    categorical: tuple[str, ...] = (),
 ) -> Sample:
     """One row per eligible customer of a block at `cutoff` (UTC microseconds); the others are left out."""
     return Sample(
@@ -73,6 +75,7 @@ def sample_at(
         churned=np.asarray(churned, np.bool_)[eligible],
         cutoff=np.full(int(np.count_nonzero(eligible)), cutoff, np.int64),
         customer=None if customer is None else customer[eligible],
+        categorical=categorical,
     )
 
 
