@@ -1,5 +1,6 @@
 """The frame interface for shops without orders; folds of one's own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,6 @@ import pytest
 import lifestage
 from lifestage.errors import InputError
 from lifestage.fitting import fit_churn, folds_of
-from lifestage.folds import Folds
 from lifestage.history_file import HistoryFile
 from lifestage.intake import open_tables, write_history
 from lifestage.localtime import DAY
@@ -80,6 +80,6 @@ def test_training_stops_on_folds_whose_windows_overlap(tmp_path: Path) -> None:
         write_history(intake, tmp_path / "history.parquet", 1_000, None)
     file = HistoryFile(tmp_path / "history.parquet")
     good = folds_of(shop, file)
-    late = Folds((*good.train, good.train[-1] + DAY), good.validation, good.test, good.test, good.ship_train)
+    late = replace(good, train=(*good.train, good.train[-1] + DAY))
     with pytest.raises(InputError, match="the model would be graded on labels it has seen"):
         fit_churn(shop, file, folds=late)

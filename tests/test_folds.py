@@ -120,7 +120,7 @@ def instants(*days: str) -> tuple[int, ...]:
 
 def hand_made(train: str, validation: str, test: str, ship: str | None = None) -> Folds:
     (v,), (t,) = instants(validation), instants(test)
-    return Folds(instants(train), v, t, t, instants(ship or test))
+    return Folds(instants(train), v, (v,), t, t, instants(ship or test))
 
 
 def test_hand_made_folds_must_keep_label_windows_apart() -> None:

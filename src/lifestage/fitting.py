@@ -1,6 +1,6 @@
 """Both models of a shop from its history file: evaluation fit, holdout figures, shipped fit. No tracking here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -9,18 +9,21 @@ import numpy as np
 
 from lifestage.churn import evaluation as churn_evaluation
 from lifestage.churn import training
+from lifestage.churn.base import P_NO_ORDER, RFM, Transform
 from lifestage.churn.dataset import Sample, concatenate
 from lifestage.churn.leaks import refuse_leaks
 from lifestage.clv import evaluation as clv_evaluation
+from lifestage.clv.compress import compress
 from lifestage.clv.model import ClvModel
+from lifestage.clv.summary import Summary
 from lifestage.errors import InputError
 from lifestage.features import FeatureSpec, learn
 from lifestage.folds import Folds, check_folds, folds_of_labels, make_folds
 from lifestage.history_file import HistoryFile
-from lifestage.labels import Definition, eligible
+from lifestage.labels import Definition
 from lifestage.labels.definitions import after_days
-from lifestage.localtime import DAY
-from lifestage.ragged import Floats, at
+from lifestage.order_columns import OrderParams, expected_orders, fit_orders, order_columns
+from lifestage.ragged import Floats
 from lifestage.samples import buyers, churn_samples
 from lifestage.settings import Shop
 
@@ -118,33 +121,101 @@ class FittedChurn:
     evaluation: churn_evaluation.Evaluation
     folds: Folds
     rows: dict[str, int]
+    losses: tuple[float, ...]
+    """Validation log loss after each tree, before calibration."""
+    champion: str
+    """The method that ships: the model, or the best baseline where the grade is C."""
+    test: Sample
+    """The graded customers, in the order of the evaluation."""
+
+
+def shares_of(shop: Shop, customers: int, cutoffs: Sequence[int], held: Sequence[int]) -> dict[int, float]:
+    """Cutoff -> share of the customers to draw, so that no fit has more than churn.max_rows rows; of the `held`
+    cutoffs, which stop, calibrate and grade, a quarter of that each."""
+    most = shop.churn.max_rows
+    training_share = most / max(customers * min(shop.churn.train_cutoffs, len(cutoffs)), 1)
+    share = dict.fromkeys(cutoffs, min(1.0, training_share))
+    return share | dict.fromkeys(held, min(1.0, max(training_share, most / 4 / max(customers, 1))))
 
 
 @dataclass(frozen=True)
-class Held:
-    """The rows that training does not see: validation stops and calibrates, test grades."""
+class Samples:
+    """The rows of every cutoff with their order columns, and the order model of each cutoff."""
 
+    at: dict[int, Sample]
+    summary: dict[int, Summary]
+    orders: dict[int, OrderParams]
+    """Empty where the shop has no order model at one of the cutoffs."""
+
+
+def draw_samples(
+    shop: Shop,
+    file: HistoryFile,
+    spec: FeatureSpec,
+    cutoffs: Mapping[int, float],
+    progress: Progress = silent,
+) -> Samples:
+    """Features, labels and order columns at each cutoff, of a share of the customers; the order model of a cutoff
+    sees the rows before it."""
+    definition = definition_of(shop)
+    with progress(f"churn: features at {len(cutoffs)} cutoffs", file.customers) as step:
+        drawn = churn_samples(
+            file,
+            list(cutoffs),
+            definition=definition,
+            families=families_of(shop),
+            spec=spec,
+            share=cutoffs,
+            progress=step,
+        )
+    fitted: dict[int, OrderParams | None] = {}
+    if shop.churn.definition == "purchase":
+        fitted = {c: None if d.buyers is None else fit_orders(d.buyers) for c, d in drawn.items()}
+    orders = {cutoff: params for cutoff, params in fitted.items() if params is not None}
+    if len(orders) < len(cutoffs):
+        orders = {}
+    at = {}
+    for cutoff in cutoffs:
+        one = drawn[cutoff]
+        at[cutoff] = one.sample
+        if orders:
+            columns = order_columns(orders[cutoff], one.summary, definition.horizon_days)
+            at[cutoff] = one.sample.having(columns)
+    return Samples(at, {cutoff: one.summary for cutoff, one in drawn.items()}, orders)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The rows of each use."""
+
+    search: Sample
+    """Finds the trees."""
     validation: Sample
+    """Stops them and calibrates."""
+    graded: Sample
+    """The evaluation fit's."""
     test: Sample
+    ship: Sample
 
 
-def parts_of(folds: Folds, samples: dict[int, Sample], seed: int) -> tuple[Sample, Held, Sample | None]:
-    """Training rows, held ones, and the shipped fit's where they are already there; empties `samples`.
-
-    By time; of folds that are not out of time by a stratified draw: 60 % train, 20 % each later part, and
-    the whole for the shipped fit.
-    """
+def parts_of(folds: Folds, at: Mapping[int, Sample], seed: int) -> Parts:
+    """By time; of folds that are not out of time by a stratified draw: 60 % search, 20 % each validation and test,
+    the evaluation fit has the first two, and the whole ships."""
     if folds.out_of_time:
-        held = Held(samples.pop(folds.validation), samples.pop(folds.test))
-        return concatenate([samples.pop(cutoff) for cutoff in folds.train]), held, None
-    sample = samples.pop(folds.test)
+        search, graded, ship = (
+            concatenate([at[cutoff] for cutoff in cutoffs])
+            for cutoffs in (folds.train, folds.grade_train, folds.ship_train)
+        )
+        return Parts(search, at[folds.validation], graded, at[folds.test], ship)
+    sample = at[folds.test]
     part = np.zeros(len(sample), np.int64)
     rng = np.random.default_rng(seed)
     for outcome in (False, True):
         rows = rng.permutation(np.flatnonzero(sample.churned == outcome))
         part[rows[: len(rows) // 5]] = 2
         part[rows[len(rows) // 5 : 2 * len(rows) // 5]] = 1
-    return sample.take(part == 0), Held(sample.take(part == 1), sample.take(part == 2)), sample
+    search, validation, test = (sample.take(part == place) for place in range(3))
+    return Parts(search, validation, sample.take(part < 2), test, sample)
 
 
 def fit_churn(
@@ -155,122 +226,132 @@ def fit_churn(
     *,
     spec: FeatureSpec | None = None,
 ) -> FittedChurn:
-    """Fit on several cutoffs, stop and calibrate on a later one, grade on the newest complete one, refit.
+    """Find trees and calibration on several cutoffs, refit through validation, grade, refit through the newest.
 
     `folds` of one's own must keep the label windows apart. `spec`: the features to use, by default those of
-    `learn_features`. Raises InputError where label windows overlap, or where a feature alone tells leavers from
-    stayers (see churn.leaks).
+    `learn_features`. Where the grade is C the best baseline ships in the model's place, calibrated. Raises
+    InputError where label windows overlap, or where a feature alone tells leavers from stayers (see churn.leaks).
     """
     rule, definition = shop.churn, definition_of(shop)
     folds = folds or folds_of(shop, file)
     check_folds(folds, zone=file.zone, label_days=definition.label_days)
     learnt = spec or learn_features(shop, file, progress)
+    cutoffs = sorted({*folds.train, folds.validation, *folds.grade_train, folds.test, *folds.ship_train})
+    shares = shares_of(shop, file.customers, cutoffs, (folds.validation, folds.test))
+    samples = draw_samples(shop, file, learnt, shares, progress)
+    parts = parts_of(folds, samples.at, rule.seed)
+    refuse_leaks(parts.search, shop.features.max_single_auc)
+    with progress("churn: the order model on every buyer", None):
+        orders = {
+            "evaluation": samples.orders.get(folds.test),
+            "shipped": _newest_orders(file, definition) if samples.orders else None,
+        }
 
-    def sample(cutoffs: Sequence[int]) -> dict[int, Sample]:
-        with progress(f"churn: features at {len(cutoffs)} cutoffs", file.customers) as step:
-            return churn_samples(
-                file,
-                cutoffs,
-                definition=definition,
-                families=families_of(shop),
+    def fitted(label: str, terms: Sequence[tuple[str, Transform]] | None, max_trees: int) -> Fits:
+        with progress(f"churn: {label}", None) as step:
+            return fit_all(
+                parts,
+                orders,
+                terms=terms,
+                max_trees=max_trees,
+                progress=lambda _done, _total: step(1),
+                seed=rule.seed,
+                horizon_days=rule.horizon_days,
+                active_within_days=rule.active_within_days,
                 spec=learnt,
-                progress=step,
+                definition=rule.definition,
+                grace_days=rule.grace_days,
             )
 
-    fitting, held, shipping = parts_of(
-        folds, sample(sorted({*folds.train, folds.validation, folds.test})), rule.seed
-    )
-    rows = {"train": len(fitting), "validation": len(held.validation), "test": len(held.test)}
-    refuse_leaks(fitting, shop.features.max_single_auc)
-    with progress("churn: boosting", None) as step:
-        evaluated = training.fit(
-            fitting,
-            held.validation,
-            seed=rule.seed,
-            horizon_days=rule.horizon_days,
-            active_within_days=rule.active_within_days,
-            spec=learnt,
-            definition=rule.definition,
-            grace_days=rule.grace_days,
-            progress=lambda _done, _total: step(1),
-        )
-    # The shipped fit's cutoffs are read after the graded fit has let go of its own: half the memory.
-    del fitting
-    if shipping is None:
-        newer = {
-            folds.test: held.test,
-            **sample([cutoff for cutoff in folds.ship_train if cutoff != folds.test]),
-        }
-        shipping = concatenate([newer.pop(cutoff) for cutoff in folds.ship_train])
-    with progress("churn: boosting the shipped fit", evaluated.trees) as step:
-        shipped = training.refit(evaluated, shipping, seed=rule.seed, progress=lambda _done, _total: step(1))
-    del shipping
+    made = fitted("boosting", None, training.MAX_TREES)
     with progress("churn: grading", None):
-        rules, rules_validation = _rules(shop, file, folds, held)
+        logistic = {}
+        if rule.definition == "purchase":
+            logistic[churn_evaluation.LOGISTIC] = fitted("logistic regression", RFM, 0)
+        rules, rules_validation = _rules(shop, folds, parts, samples)
         result = churn_evaluation.evaluate(
-            evaluated.model.predict(held.test.features),
+            made.evaluated.model.predict(parts.test.features, num_threads=0),
             rules,
             rules_validation,
-            held.test.churned,
-            held.validation.churned,
-            training_base_rate=evaluated.base_rate,
+            parts.test.churned,
+            parts.validation.churned,
+            methods={
+                name: fits.evaluated.model.predict(parts.test.features) for name, fits in logistic.items()
+            },
+            measure=rule.grade_measure,
+            training_base_rate=made.evaluated.base_rate,
             out_of_time=folds.out_of_time,
         )
-    return FittedChurn(evaluated, shipped, result, folds, rows)
+    champion = churn_evaluation.MODEL if result.grade != "C" else result.best_baseline
+    if champion != churn_evaluation.MODEL:
+        made = fitted(f"{champion} ships", ALONE.get(champion, RFM if champion in logistic else ()), 0)
+    rows = {
+        "search": len(parts.search),
+        "validation": len(parts.validation),
+        "evaluation": len(parts.graded),
+        "test": len(parts.test),
+        "shipped": len(parts.ship),
+    }
+    return FittedChurn(
+        made.evaluated,
+        made.shipped,
+        result,
+        folds,
+        rows,
+        made.found.validation_log_loss,
+        champion,
+        parts.test,
+    )
 
 
+ALONE: dict[str, tuple[tuple[str, Transform], ...]] = {
+    "days_since_last_order": (("days_since_last_order", "log1p"),),
+    "bg_nbd_expected_orders": ((P_NO_ORDER, "logit"),),
+    "days_since_last_event": (("days_since_last_event", "log1p"),),
+    "days_subscribed": (("days_subscribed", "log1p"),),
+}
+"""Plain rule -> the one term of the base that is it, as a probability."""
+
+
+@dataclass(frozen=True)
+class Fits:
+    found: training.Fit
+    evaluated: training.Fit
+    shipped: training.Fit
+
+
+def fit_all(parts: Parts, orders: Mapping[str, OrderParams | None], *, seed: int, **about: Any) -> Fits:
+    """The three fits of one kind of model: found, refitted through validation, refitted through the newest."""
+    found = training.fit(parts.search, parts.validation, seed=seed, **about)
+    evaluated = training.refit(found, parts.graded, seed=seed, name="evaluation", orders=orders["evaluation"])
+    shipped = training.refit(evaluated, parts.ship, seed=seed, name="shipped", orders=orders["shipped"])
+    return Fits(found, evaluated, shipped)
+
+
+def _newest_orders(file: HistoryFile, definition: Definition) -> OrderParams | None:
+    """The order model on every row known today: the one that the shipped fit scores with."""
+    as_of = file.facts["as_of"]
+    everyone = buyers(file, as_of, as_of, definition=definition)
+    return fit_orders(compress(everyone.summary.frequency, everyone.summary.recency, everyone.summary.T))
+
+
+PLAIN_RULE = {
+    "purchase": "days_since_last_order",
+    "activity": "days_since_last_event",
+    "subscription": "days_subscribed",
+}
+"""Churn definition -> what a person would rank by; for labels of the shop's own no rule fits every shop."""
 Rules = dict[str, Floats | None]
 
 
-def _rules(shop: Shop, file: HistoryFile, folds: Folds, held: Held) -> tuple[Rules, Rules]:
-    """What a plain rule of the definition says of each test and each validation customer.
-
-    purchase: days since the last order, and BG/NBD's expected orders; activity: days since the last event;
-    subscription: days subscribed; given: nothing but the base rate, for no rule fits every shop's labels.
-    """
-    name = shop.churn.definition
-    if name == "purchase":
-        days, orders = "days_since_last_order", "bg_nbd_expected_orders"
-        rules: Rules = {days: held.test.features[days], orders: _expected_orders(shop, file, folds.test)}
-        earlier: Rules = {
-            days: held.validation.features[days],
-            orders: None if rules[orders] is None else _expected_orders(shop, file, folds.validation),
-        }
-        if earlier[orders] is None:
-            rules[orders] = None
-        return rules, earlier
-    if name == "activity":
-        days = "days_since_last_event"
-        return {days: _event_ages(shop, file, folds.test)}, {days: _event_ages(shop, file, folds.validation)}
-    if name == "subscription":
-        days = "days_subscribed"
-        return {days: held.test.features[days]}, {days: held.validation.features[days]}
-    return {}, {}
-
-
-def _event_ages(shop: Shop, file: HistoryFile, cutoff: int) -> Floats:
-    """Days since the last event of the eligible customers, in the order of the samples."""
-    ages = []
-    for history in file:
-        view = history.before(cutoff)
-        rows = view.events
-        last = at(rows.t, rows.ends - 1, rows.counts > 0)
-        ages.append(((cutoff - last) / DAY)[eligible(view, definition_of(shop))])
-    return np.concatenate(ages)
-
-
-def _expected_orders(shop: Shop, file: HistoryFile, cutoff: int) -> Floats | None:
-    """The BG/NBD rule: fitted on rows before the cutoff only, for the customers of that cutoff's sample.
-
-    None where the shop's data allow no such model then: a rule that cannot be had is no reason not to train.
-    """
-    rule = shop.churn
-    end = after_days(cutoff, rule.horizon_days, file.zone)
-    known = buyers(file, cutoff, end, definition=definition_of(shop))
-    try:
-        model = ClvModel.fit(
-            known.summary, horizon_days=rule.horizon_days, yearly_discount_rate=0.0, margin=1.0
-        )
-    except InputError:
-        return None
-    return model.predict(known.summary.take(known.eligible))["expected_orders"]
+def _rules(shop: Shop, folds: Folds, parts: Parts, samples: Samples) -> tuple[Rules, Rules]:
+    """What the plain rules say of each test and each validation customer: the definition's own, and BG/NBD."""
+    name = PLAIN_RULE.get(shop.churn.definition)
+    test: Rules = {} if name is None else {name: parts.test.features[name]}
+    validation: Rules = {} if name is None else {name: parts.validation.features[name]}
+    if samples.orders:
+        for rules, cutoff in ((test, folds.test), (validation, folds.validation)):
+            rules["bg_nbd_expected_orders"] = expected_orders(
+                samples.orders[cutoff], samples.summary[cutoff], shop.churn.horizon_days
+            )
+    return test, validation

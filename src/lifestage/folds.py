@@ -16,9 +16,11 @@ class Folds:
     """Cutoff instants (UTC microseconds), every one a local midnight; tuples ascend."""
 
     train: tuple[int, ...]
-    """Cutoffs of the evaluation fit; each label window ends no later than `validation`."""
+    """Cutoffs from which trees and calibration are found; each label window ends no later than `validation`."""
     validation: int
     """Stops the boosting and calibrates; its label window ends at `test`."""
+    grade_train: tuple[int, ...]
+    """Cutoffs of the evaluation fit; the newest is `validation`, whose labels are known at `test`."""
     test: int
     """Grades the evaluation fit; its label window ends where the observation ends."""
     newest_complete: int
@@ -55,9 +57,10 @@ def make_folds(
     the first purchase. Counted in dates, so a clock change neither moves a cutoff off midnight nor lets two
     windows overlap by an hour (label windows must therefore end at local midnights too).
 
-    The shipped fit takes the same pattern moved two horizons on, to end at the newest complete cutoff. It
-    may have more cutoffs than `train` (up to `train_cutoffs`), because the history before it is longer:
-    a young shop's shipped model should not be thinned by what only the grading needed.
+    The evaluation and the shipped fit take the same pattern moved one and two horizons on, to end at the
+    validation and at the newest complete cutoff. They may have more cutoffs than `train` (up to
+    `train_cutoffs`), because the history before them is longer: a young shop's model should not be thinned
+    by what only the search for its settings needed.
 
     A label is complete `horizon_days + grace_days` after its cutoff; that is the distance kept everywhere.
     `first_purchase` is the first row of whatever defines churn.
@@ -82,10 +85,12 @@ def make_folds(
     train = _backwards(validation - horizon, earliest, train_cutoffs, step_days)
     if not train:
         raise InputError(_too_short(first, end, horizon_days, min_history_days, grace_days))
+    grade = _backwards(validation, earliest, train_cutoffs, step_days)
     ship = _backwards(test, earliest, train_cutoffs, step_days)
     return Folds(
         train=tuple(midnight(day, zone) for day in train),
         validation=midnight(validation, zone),
+        grade_train=tuple(midnight(day, zone) for day in grade),
         test=midnight(test, zone),
         newest_complete=midnight(test, zone),
         ship_train=tuple(midnight(day, zone) for day in ship),
@@ -104,7 +109,7 @@ def folds_of_labels(days: Sequence[date], *, zone: str, horizon_days: int, train
     test = days[-1]
     if len(days) == 1:
         t = midnight(test, zone)
-        return Folds((t,), t, t, t, (t,), out_of_time=False)
+        return Folds((t,), t, (t,), t, t, (t,), out_of_time=False)
     horizon = timedelta(days=horizon_days)
     validation = max((day for day in days if day <= test - horizon), default=None)
     train = [day for day in days if validation is not None and day <= validation - horizon][-train_cutoffs:]
@@ -117,6 +122,9 @@ def folds_of_labels(days: Sequence[date], *, zone: str, horizon_days: int, train
     return Folds(
         train=tuple(midnight(day, zone) for day in train),
         validation=midnight(validation, zone),
+        grade_train=tuple(
+            midnight(day, zone) for day in [d for d in days if d <= validation][-train_cutoffs:]
+        ),
         test=midnight(test, zone),
         newest_complete=midnight(test, zone),
         ship_train=tuple(midnight(day, zone) for day in days[-train_cutoffs:]),
@@ -144,6 +152,11 @@ def check_folds(folds: Folds, *, zone: str, label_days: int) -> None:
         raise InputError(
             f"folds: the label window of the validation cutoff {validation} ends on {validation + window}, after "
             f"the test cutoff {test}; keep {label_days} days (horizon and grace) between them"
+        )
+    if late := [cutoff for cutoff in folds.grade_train if cutoff > folds.validation]:
+        raise InputError(
+            f"folds: the evaluation fit's cutoff {day_of(late[0], zone)} is later than the validation cutoff "
+            f"{validation}: the model would be graded on labels it has seen"
         )
     if late := [cutoff for cutoff in folds.ship_train if cutoff > folds.newest_complete]:
         raise InputError(

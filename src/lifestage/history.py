@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lifestage.block_rows import BlockRows, Known, Purchases, known_rows
-from lifestage.ragged import Bools, Floats, Ragged, from_list_array, keep_rows
+from lifestage.ragged import Bools, Floats, Ints, Ragged, from_list_array, keep_rows
 from lifestage.refunds import Links, link_refunds, net_amounts
 from lifestage.schemas import HISTORY, INSTANT, RAGGED
 
@@ -172,6 +172,10 @@ class History:
     def one(self, index: int) -> "History":
         """The block of one of the customers."""
         return History(self._table.slice(index, 1), self.zone)
+
+    def take(self, rows: Ints) -> "History":
+        """The block of the customers at the given places."""
+        return History(self._table.take(pa.array(rows)), self.zone)
 
     def cut(self, cutoff: int) -> "History":
         """A copy as if it had been made at `cutoff`: later rows and later instants are not in it."""

@@ -1,13 +1,16 @@
 """Training material from blocks of whole customers: churn samples, CLV summaries and outcomes at given cutoffs."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+from pandas.util import hash_array
 
 from lifestage import features as feature_families
 from lifestage.churn.dataset import Sample, concatenate, sample_at
 from lifestage.churn.model import ChurnModel
+from lifestage.clv.compress import Compressed, compress, join_compressed
 from lifestage.clv.model import ClvModel
 from lifestage.clv.summary import Summary
 from lifestage.clv.summary import concatenate as concatenate_summaries
@@ -24,6 +27,30 @@ FURTHER: dict[str, Callable[[Before], dict[str, Floats]]] = {
 }
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """One cutoff's eligible customers, as drawn, and what the order model of that cutoff is fitted on."""
+
+    sample: Sample
+    summary: Summary
+    """Of the sample's customers, in its order."""
+    buyers: Compressed | None
+    """Of everybody with a purchase before the cutoff, drawn or not; None where there is nobody."""
+
+
+def join_drawn(parts: Sequence[Mapping[int, Drawn]]) -> dict[int, Drawn]:
+    """What several groups of customers give, as if they had been one; in the order of the parts."""
+    joined = {}
+    for cutoff in parts[0]:
+        some = [part[cutoff] for part in parts]
+        joined[cutoff] = Drawn(
+            concatenate([drawn.sample for drawn in some]),
+            concatenate_summaries([drawn.summary for drawn in some]),
+            join_compressed([drawn.buyers for drawn in some if drawn.buyers is not None]),
+        )
+    return joined
+
+
 def churn_samples(
     blocks: Iterable[History],
     cutoffs: Sequence[int],
@@ -31,27 +58,52 @@ def churn_samples(
     definition: Definition,
     families: Sequence[str] = (),
     spec: FeatureSpec = feature_families.PLAIN,
+    share: Mapping[int, float] | None = None,
     progress: Progress | None = None,
-) -> dict[int, Sample]:
-    """Features and labels of the eligible customers, one Sample per cutoff, customers in the blocks' order.
+) -> dict[int, Drawn]:
+    """Features and labels of the eligible customers, one entry per cutoff, customers in the blocks' order.
 
-    `families`: further ones beside those of `spec`, of FURTHER.
+    `families`: further ones beside those of `spec`, of FURTHER. `share`: cutoff -> share of the customers to
+    draw, by a hash of their id: the same ones at every cutoff, wherever and in whatever blocks they lie.
     """
     categorical = feature_families.categorical(spec)
-    parts: dict[int, list[Sample]] = {cutoff: [] for cutoff in cutoffs}
+    shares = {cutoff: (share or {}).get(cutoff, 1.0) for cutoff in cutoffs}
+    parts: list[dict[int, Drawn]] = []
     for history in blocks:
+        groups = {wanted: _draw(history, wanted) for wanted in set(shares.values())}
+        at: dict[int, Drawn] = {}
         for cutoff in cutoffs:
-            view = history.before(cutoff)
-            label = labelled(history, cutoff, definition)
+            some, keys = groups[shares[cutoff]]
+            view = some.before(cutoff)
+            label = labelled(some, cutoff, definition)
             computed = feature_families.compute(view, spec)
             for family in families:
                 computed |= FURTHER[family](view)
-            parts[cutoff].append(
-                sample_at(cutoff, computed, label.eligible, label.churned, categorical=categorical)
+            at[cutoff] = Drawn(
+                sample_at(cutoff, computed, label.eligible, label.churned, keys, categorical=categorical),
+                clv_summary(view).take(label.eligible),
+                _buyers(history.before(cutoff)),
             )
+        parts.append(at)
         if progress is not None:
             progress(len(history))
-    return {cutoff: concatenate(samples) for cutoff, samples in parts.items()}
+    return join_drawn(parts)
+
+
+def _draw(history: History, share: float) -> tuple[History, npt.NDArray[np.uint64]]:
+    """The customers whose hash falls below `share` of all hashes, and their hashes."""
+    ids = history.customer_id.to_numpy(zero_copy_only=False).astype(object)
+    keys: npt.NDArray[np.uint64] = hash_array(ids, categorize=False)
+    if share >= 1:
+        return history, keys
+    rows = np.flatnonzero(keys < np.uint64(share * 2.0**64)).astype(np.int64)
+    return history.take(rows), keys[rows]
+
+
+def _buyers(view: Before) -> Compressed | None:
+    summary = clv_summary(view)
+    known = summary.take(summary.has_purchase)
+    return compress(known.frequency, known.recency, known.T) if len(known) else None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Models + features -> the model columns of a block's scores."""
 
-from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -14,6 +13,7 @@ from lifestage.history import Before
 from lifestage.labels import Definition
 from lifestage.labels.definitions import Name
 from lifestage.localtime import DAY, local_days
+from lifestage.order_columns import order_columns
 from lifestage.ragged import Bools, Floats
 
 Columns = dict[str, Floats]
@@ -33,9 +33,11 @@ def definition_of(churn: ChurnModel) -> Definition:
     )
 
 
-def model_features(view: Before, features: Columns, names: Sequence[str]) -> Columns:
-    """`features` of the model's spec, and those of the terms where the model's list names them."""
-    if all(name in features for name in names):
+def model_features(view: Before, features: Columns, churn: ChurnModel, summary: Summary) -> Columns:
+    """`features` of the model's spec, and what its list names beside them: of the terms, of the order model."""
+    if churn.orders is not None:
+        features = {**features, **order_columns(churn.orders, summary, churn.horizon_days)}
+    if all(name in features for name in churn.features):
         return features
     return {**features, **subscriptions.compute(view)}
 
@@ -55,15 +57,16 @@ def model_columns(
     no figure depends on it.
     """
     eligible = labels.eligible(view, definition_of(churn))
+    summary = clv_summary(view)
     probability = np.full(len(view), np.nan)
     if eligible.any():
-        features = model_features(view, features, churn.features)
+        features = model_features(view, features, churn, summary)
         some = features if eligible.all() else {name: column[eligible] for name, column in features.items()}
         probability[eligible] = churn.predict(some, num_threads=1 if len(view) <= FEW else threads)
     if clv is None:
         value = {name: np.full(len(view), np.nan) for name in ClvModel.OUTPUTS}
     else:
-        value = clv.predict(clv_summary(view))
+        value = clv.predict(summary)
     columns = {"churn_probability": probability, **value}
     for point, name in (("", "at"), ("_low", "low"), ("_high", "high")):
         days = columns.pop(f"next_order{point}_days")

@@ -140,6 +140,10 @@ class Churn(Model):
     """Days between training cutoffs."""
     min_history_days: Annotated[int, Field(ge=0, le=3650)] = 90
     """No cutoff earlier than so many days after the first purchase."""
+    max_rows: Annotated[int, Field(ge=1_000)] = 1_000_000
+    """Rows (customers x cutoffs) of a fit; of a larger shop that many are drawn, by a hash of customer_id."""
+    grade_measure: Literal["average_precision", "roc_auc"] = "average_precision"
+    """What the grade compares with the plain rule; average_precision is that of the class rarer in training."""
     seed: int = 7
 
 

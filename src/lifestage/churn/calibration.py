@@ -1,4 +1,4 @@
-"""From a raw score (log-odds) to a probability that is true: parametric maps, fitted out of time.
+"""From a raw score (log-odds) to a probability that is true: parametric maps, fitted and chosen out of time.
 
 Elementwise and built from scalar special functions, so a customer's probability does not depend, not even
 in its last bit, on who else is in the block.
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit, log_expit
 
+from lifestage.churn.logistic import logistic
 from lifestage.errors import InputError
 from lifestage.ragged import Bools, Floats
 
@@ -61,15 +61,31 @@ class Calibrator:
             raise InputError(f"the calibration is damaged: {made} is not finite with a, b > 0; train again")
         return made
 
+    def damped(self, score: Floats, share: float) -> "Calibrator":
+        """The same shape, with `share` (0 to 1) of the shift in level that the map makes on `score`.
+
+        A shift learnt at validation says how far the level moved in the horizon before; how much of it goes on
+        is not known.
+        """
+        level = float(expit(score).mean())
+        low, high = -50.0, 50.0
+        for _ in range(100):  # the mean probability rises with c: bisection finds where the level stays
+            middle = (low + high) / 2
+            if float(Calibrator(self.method, self.a, self.b, middle)(score).mean()) < level:
+                low = middle
+            else:
+                high = middle
+        return Calibrator(self.method, self.a, self.b, low + share * (self.c - low))
+
 
 IDENTITY = Calibrator("identity", 1.0, 1.0, 0.0)
 
 
 def platt(score: Floats, churned: Bools) -> Calibrator:
     """Slope and intercept of largest likelihood, slope >= MIN_SLOPE (Platt 1999)."""
-    weights = _logistic(np.column_stack([score, np.ones_like(score)]), _targets(churned))
+    weights = logistic(np.column_stack([score, np.ones_like(score)]), _targets(churned))
     if weights[0] < MIN_SLOPE:
-        intercept = _logistic(np.ones((len(score), 1)), _targets(churned), offset=MIN_SLOPE * score)[0]
+        intercept = logistic(np.ones((len(score), 1)), _targets(churned), offset=MIN_SLOPE * score)[0]
         return Calibrator("platt", MIN_SLOPE, MIN_SLOPE, float(intercept))
     return Calibrator("platt", float(weights[0]), float(weights[0]), float(weights[1]))
 
@@ -77,29 +93,38 @@ def platt(score: Floats, churned: Bools) -> Calibrator:
 def beta(score: Floats, churned: Bools) -> Calibrator:
     """Beta calibration; falls back to Platt where the best a or b is not positive."""
     columns = np.column_stack([log_expit(score), -log_expit(-score), np.ones_like(score)])
-    a, b, c = _logistic(columns, _targets(churned))
+    a, b, c = logistic(columns, _targets(churned))
     if min(a, b) < MIN_SLOPE:
         return platt(score, churned)
     return Calibrator("beta", float(a), float(b), float(c))
 
 
+def shift(score: Floats, churned: Bools) -> Calibrator:
+    """The level alone: intercept of largest likelihood, slope 1."""
+    intercept = logistic(np.ones((len(score), 1)), _targets(churned), offset=score)[0]
+    return Calibrator("shift", 1.0, 1.0, float(intercept))
+
+
 def calibrate(score: Floats, churned: Bools, *, seed: int) -> Calibrator:
     """The map for a validation sample that lies later in time than the training labels.
 
-    Platt, unless there are at least BETA_MIN_ROWS rows and beta calibration has the lower cross-validated log
-    loss by more than one standard error of the paired difference: two parameters are the safer bet.
-    Raises InputError where only one class is present.
+    The simplest of shift, Platt and, from BETA_MIN_ROWS rows on, beta calibration, unless a richer one has the
+    lower cross-validated log loss by more than one standard error of the paired difference: each parameter must
+    pay for itself. Raises InputError where only one class is present.
     """
     if churned.all() or not churned.any():
         only = "churned" if churned.any() else "stayed"
         raise InputError(
             f"calibration: all {len(churned)} validation customers {only}; both outcomes are needed"
         )
-    if len(churned) >= BETA_MIN_ROWS:
-        gain = _cv_loss(platt, score, churned, seed) - _cv_loss(beta, score, churned, seed)
+    methods = (shift, platt, beta) if len(churned) >= BETA_MIN_ROWS else (shift, platt)
+    chosen, chosen_loss = methods[0], _cv_loss(methods[0], score, churned, seed)
+    for method in methods[1:]:
+        loss = _cv_loss(method, score, churned, seed)
+        gain = chosen_loss - loss
         if gain.mean() > gain.std() / np.sqrt(len(gain)):
-            return beta(score, churned)
-    return platt(score, churned)
+            chosen, chosen_loss = method, loss
+    return chosen(score, churned)
 
 
 def _cv_loss(fit: Any, score: Floats, churned: Bools, seed: int) -> Floats:
@@ -118,33 +143,3 @@ def _targets(churned: Bools) -> Floats:
     positive = int(np.count_nonzero(churned))
     negative = len(churned) - positive
     return np.where(churned, (positive + 1) / (positive + 2), 1 / (negative + 2))
-
-
-def _logistic(columns: Floats, target: Floats, offset: npt.NDArray[np.float64] | float = 0.0) -> Floats:
-    """Weights (k,) of largest likelihood for soft targets: Newton with halving steps; columns (n, k).
-
-    A tiny ridge keeps the Hessian regular where a column has no spread beside the intercept.
-    """
-    scale = np.maximum(np.abs(columns).max(axis=0), 1e-300)
-    x = columns / scale
-    ridge = 1e-9 * len(target)
-    weights = np.zeros(x.shape[1])
-
-    def loss(w: Floats) -> float:
-        z = x @ w + offset
-        return float(-(target * log_expit(z) + (1 - target) * log_expit(-z)).sum() + 0.5 * ridge * w @ w)
-
-    current = loss(weights)
-    for _ in range(100):
-        p = expit(x @ weights + offset)
-        gradient = x.T @ (p - target) + ridge * weights
-        hessian = (x.T * (p * (1 - p))) @ x + ridge * np.eye(len(weights))
-        step = np.linalg.solve(hessian, gradient)
-        size = 1.0
-        while (tried := loss(weights - size * step)) > current and size > 1e-8:
-            size /= 2
-        weights = weights - size * step
-        if current - tried <= 1e-12 * max(current, 1.0):
-            break
-        current = tried
-    return weights / scale

@@ -20,8 +20,8 @@ class Sample:
     """No return within the horizon after the cutoff."""
     cutoff: npt.NDArray[np.int64]
     """The row's cutoff, UTC microseconds."""
-    customer: npt.NDArray[np.object_] | None = None
-    """customer_id, where a report needs it; models never see it."""
+    customer: npt.NDArray[np.uint64] | None = None
+    """Key of the customer, the same at every cutoff; models never see it."""
     categorical: tuple[str, ...] = ()
     """The features whose values are places of levels."""
 
@@ -50,6 +50,12 @@ class Sample:
             None if self.customer is None else self.customer[rows],
         )
 
+    def having(self, columns: Mapping[str, Floats]) -> "Sample":
+        """The same rows with further features, shape (n,) each."""
+        return Sample(
+            {**self.features, **columns}, self.churned, self.cutoff, self.customer, self.categorical
+        )
+
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self.features)
@@ -65,7 +71,7 @@ def sample_at(
     features: Mapping[str, Floats],
     eligible: Bools,
     churned: Bools,
-    customer: npt.NDArray[np.object_] | None = None,
+    customer: npt.NDArray[np.uint64] | None = None,
     *,
     categorical: tuple[str, ...] = (),
 ) -> Sample:
@@ -82,7 +88,7 @@ def sample_at(
 def concatenate(samples: Sequence[Sample]) -> Sample:
     """One row per customer and cutoff of all `samples`, in their order.
 
-    Customer ids are kept where every sample has them. Raises InputError where feature names or their order
+    Customers' keys are kept where every sample has them. Raises InputError where feature names or their order
     differ, since a column must mean the same in every row.
     """
     if not samples:

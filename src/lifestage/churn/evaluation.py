@@ -8,8 +8,16 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from lifestage.churn.calibration import platt
+from lifestage.churn.grade import Grade, Measure, grade
 from lifestage.churn.intervals import REPETITIONS, Difference, paired_differences
-from lifestage.churn.metrics import calibration_error, perfect_calibration_error, top_decile_lift
+from lifestage.churn.metrics import (
+    calibration_error,
+    calibration_interval,
+    level_error,
+    perfect_calibration_error,
+    shape_error,
+    top_decile_lift,
+)
 from lifestage.errors import InputError
 from lifestage.ragged import Bools, Floats
 
@@ -21,6 +29,10 @@ RULES = {
     "days_subscribed": -1.0,
 }
 """Plain rule -> sign: +1 where a higher value means likelier to churn, -1 where a lower one does."""
+BASE_RATE = "base_rate"
+"""The same probability for everybody: what there is where no rule is to be had."""
+LOGISTIC = "logistic_rfm"
+"""The logistic regression on recency, frequency and monetary value that an analyst would write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,8 @@ class Evaluation:
     """Rule -> `roc_auc` and `average_precision` (of the rarer class) -> the model's lead over it."""
     rarer: str
     """`churned` or `stayed`, whichever was rarer before the test."""
+    grade: Grade
+    """Against the first of the rules, in the measure asked for."""
     out_of_time: bool = True
     """False: the test customers were drawn at random from the days of training, which flatters."""
 
@@ -55,13 +69,26 @@ class Evaluation:
             frame[label] = [np.nan if lead is None else getattr(lead, column) for lead in leads]
         return frame
 
+    @property
+    def rule(self) -> str:
+        """The plain rule that the grade is against."""
+        return next(iter(self.differences))
+
+    @property
+    def best_baseline(self) -> str:
+        """The method with the best average precision of the rarer class, the model left out."""
+        others = [method for method in self.figures if method != MODEL]
+        return max(others, key=lambda method: self.figures[method]["pr_auc_rarer"])
+
     def metrics(self) -> dict[str, float]:
-        """Flat figures: `roc_auc` is the model's, `days_since_last_order/roc_auc` a rule's,
+        """Flat figures: `grade` is 2 for A, 1 for B, 0 for C; `roc_auc` is the model's,
+        `days_since_last_order/roc_auc` a rule's,
         `lead_over/days_since_last_order/roc_auc` (`..._low`, `..._high`) the difference."""
         flat = {
             "n": float(len(self.churned)),
             "base_rate": self.base_rate,
             "out_of_time": float(self.out_of_time),
+            "grade": float("CBA".index(self.grade)),
         }
         for method, figures in self.figures.items():
             prefix = "" if method == MODEL else f"{method}/"
@@ -80,6 +107,8 @@ def evaluate(
     churned: Bools,
     churned_validation: Bools,
     *,
+    methods: Mapping[str, Floats] | None = None,
+    measure: Measure = "average_precision",
     training_base_rate: float | None = None,
     out_of_time: bool = True,
     seed: int = 7,
@@ -92,7 +121,8 @@ def evaluate(
     its probability is a logistic curve of log(1 + value) fitted on validation, out of time like the model's
     calibration, so that log loss, Brier score and calibration error compare. Churned is the positive class of
     `pr_auc` (average precision); `pr_auc_rarer` is that of the class rarer in training
-    (`training_base_rate` = share churned there; without it the validation sample decides).
+    (`training_base_rate` = share churned there; without it the validation sample decides). `methods`: further
+    forecasts beside the rules, name -> probability. `measure`: what the grade goes by.
 
     Raises InputError for one class only, a probability outside [0, 1] or NaN, unknown rules, wrong lengths.
     """
@@ -117,26 +147,40 @@ def evaluate(
         scores[rule] = RULES[rule] * value
         curve = platt(RULES[rule] * np.log1p(earlier), churned_validation)
         probabilities[rule] = curve(RULES[rule] * np.log1p(value))
-    plain = {rule: score for rule, score in scores.items() if rule != MODEL}
+    for method, probability in (methods or {}).items():
+        _check_probability(probability, len(churned), f"{method} probability")
+        scores[method] = probabilities[method] = probability
+    if len(scores) == 1:  # nothing to be compared with: the base rate, which ranks nobody
+        scores[BASE_RATE] = np.zeros(len(churned))
+        probabilities[BASE_RATE] = np.full(len(churned), float(np.mean(churned_validation)))
+    figures = {
+        m: figures_of(scores[m], probabilities[m], churned, rarer_is_churned, seed=seed) for m in scores
+    }
+    differences = paired_differences(
+        model_probability,
+        {rule: score for rule, score in scores.items() if rule != MODEL},
+        churned,
+        rarer_is_churned=rarer_is_churned,
+        seed=seed,
+        repetitions=repetitions,
+    )
     return Evaluation(
         scores=scores,
         probabilities=probabilities,
         churned=churned,
-        figures={m: _figures(scores[m], probabilities[m], churned, rarer_is_churned) for m in scores},
-        differences=paired_differences(
-            model_probability,
-            plain,
-            churned,
-            rarer_is_churned=rarer_is_churned,
-            seed=seed,
-            repetitions=repetitions,
-        ),
+        figures=figures,
+        differences=differences,
         rarer="churned" if rarer_is_churned else "stayed",
+        grade=grade(figures, differences, model=MODEL, rule=next(iter(differences)), measure=measure),
         out_of_time=out_of_time,
     )
 
 
-def _figures(score: Floats, probability: Floats, churned: Bools, rarer_is_churned: bool) -> dict[str, float]:
+def figures_of(
+    score: Floats, probability: Floats, churned: Bools, rarer_is_churned: bool, *, seed: int = 7
+) -> dict[str, float]:
+    """The figures of one method on customers of both outcomes."""
+    low, high = calibration_interval(probability, seed=seed)
     average_precision = float(average_precision_score(churned, score))
     rarer = average_precision if rarer_is_churned else float(average_precision_score(~churned, -score))
     return {
@@ -147,17 +191,21 @@ def _figures(score: Floats, probability: Floats, churned: Bools, rarer_is_churne
         "brier": float(brier_score_loss(churned, probability)),
         "ece": calibration_error(probability, churned),
         "ece_if_perfect": perfect_calibration_error(probability),
+        "ece_if_perfect_low": low,
+        "ece_if_perfect_high": high,
+        "ece_level": level_error(probability, churned),
+        "ece_shape": shape_error(probability, churned),
         "lift_top_decile": top_decile_lift(score, churned),
     }
 
 
-def _check_probability(probability: Floats, n: int) -> None:
+def _check_probability(probability: Floats, n: int, name: str = "churn probability") -> None:
     if len(probability) != n:
-        raise InputError(f"{len(probability)} churn probabilities for {n} test customers; give one each")
+        raise InputError(f"{len(probability)} values of {name} for {n} test customers; give one each")
     good = (probability >= 0) & (probability <= 1)
     if not good.all():
         row = int(np.argmin(good))
-        raise InputError(f"churn probability of test row {row} is {probability[row]}, expected 0 to 1")
+        raise InputError(f"{name} of test row {row} is {probability[row]}, expected 0 to 1")
 
 
 def _check_rule(rule: str, value: Floats, n: int, part: str) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit, logit
 
 from lifestage.ragged import Bools, Floats
 
@@ -53,6 +54,43 @@ def perfect_calibration_error(probability: Floats, bins: int = BINS) -> float:
     groups = np.array_split(np.sort(probability), min(bins, len(probability)))
     deviation = [np.sqrt((g * (1 - g)).sum() * 2 / np.pi) for g in groups]
     return float(sum(deviation) / len(probability))
+
+
+def calibration_interval(probability: Floats, *, seed: int, repetitions: int = 400) -> tuple[float, float]:
+    """2.5 and 97.5 % points of `calibration_error` if the probabilities are exactly true: outcomes drawn from them."""
+    p = np.sort(probability)
+    rng = np.random.default_rng(seed)
+    edges = np.unique(np.linspace(0, len(p), min(BINS, len(p)) + 1).astype(np.int64))
+    size = np.diff(edges)
+    # Of customers within a bin only the number that churn counts: normal about its mean, where bins are large.
+    predicted = np.add.reduceat(p, edges[:-1])
+    spread = np.sqrt(np.add.reduceat(p * (1 - p), edges[:-1]))
+    if size.min() >= 100:
+        errors = np.abs(rng.standard_normal((repetitions, len(size))) * spread).sum(axis=1) / len(p)
+    else:
+        drawn = (
+            np.add.reduceat(rng.random(len(p)) < p, edges[:-1], dtype=np.int64) for _ in range(repetitions)
+        )
+        errors = np.array([np.abs(churned - predicted).sum() / len(p) for churned in drawn])
+    low, high = np.quantile(errors, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def level_error(probability: Floats, churned: Bools) -> float:
+    """Mean probability - share that churned: what a shift of the whole level, such as Christmas, does."""
+    return float(probability.mean() - churned.mean())
+
+
+def shape_error(probability: Floats, churned: Bools, bins: int = BINS) -> float:
+    """`calibration_error` after the level is set right (a shift of all log-odds): what is wrong beside it."""
+    score, share = logit(np.clip(probability, 1e-12, 1 - 1e-12)), float(churned.mean())
+    if not 0 < share < 1:
+        return float("nan")
+    low, high = -50.0, 50.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if expit(score + middle).mean() < share else (low, middle)
+    return calibration_error(expit(score + low), churned, bins)
 
 
 def top_decile_lift(score: Floats, churned: Bools) -> float:

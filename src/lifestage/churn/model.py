@@ -10,6 +10,7 @@ import lightgbm as lgb
 import numpy as np
 
 from lifestage import bundle
+from lifestage.churn.base import NOTHING, Base
 from lifestage.churn.calibration import Calibrator
 from lifestage.churn.dataset import matrix
 from lifestage.errors import InputError
@@ -17,7 +18,7 @@ from lifestage.features import PLAIN, FeatureSpec
 from lifestage.ragged import Floats
 
 KIND = "churn"
-MODEL, CALIBRATION, FEATURES = "model.json", "calibration.json", "features.json"
+MODEL, CALIBRATION, BASE, FEATURES = "model.json", "calibration.json", "base.json", "features.json"
 DTYPE = "float64"
 
 FitName = Literal["evaluation", "shipped"]
@@ -26,10 +27,14 @@ FITS: tuple[FitName, ...] = ("evaluation", "shipped")
 
 @dataclass(frozen=True, slots=True)
 class Trees:
-    """What one fit learnt: LightGBM's text format, and the map from its score to a probability."""
+    """What one fit learnt: log-odds = base + trees, and the map from them to a probability."""
 
     text: str
+    """LightGBM's text format; empty where the base alone predicts."""
     calibrator: Calibrator
+    base: Base = NOTHING
+    orders: Mapping[str, float] | None = None
+    """Parameters of the order model behind the columns `btyd_...`; None where there are none."""
 
 
 class ChurnModel:
@@ -63,7 +68,14 @@ class ChurnModel:
         self.definition = definition
         self.grace_days = grace_days
         self.calibrator = fits[fit].calibrator
+        self.base = fits[fit].base
+        self.orders = fits[fit].orders
         self.booster = _booster(fits[fit].text, features)
+        """None where the base alone predicts."""
+        if unknown := [term.column for term in self.base.terms if term.column not in features]:
+            raise InputError(
+                f"the churn model's linear part reads '{unknown[0]}', which is none of its features; train again"
+            )
 
     @property
     def dtypes(self) -> dict[str, str]:
@@ -79,11 +91,7 @@ class ChurnModel:
 
         Raises InputError for missing or unknown features, and rather than return a NaN.
         """
-        rows = matrix(features, self.features)
-        if not len(rows):
-            return np.empty(0, np.float64)
-        raw = self.booster.predict(rows, raw_score=True, num_threads=num_threads)
-        probability = self.calibrator(np.asarray(raw, np.float64))
+        probability = self.calibrator(self.score(features, num_threads=num_threads))
         if not np.isfinite(probability).all():
             bad = int(np.argmin(np.isfinite(probability)))
             raise InputError(
@@ -91,9 +99,24 @@ class ChurnModel:
             )
         return probability
 
+    def score(self, features: Mapping[str, Floats], *, num_threads: int = 1) -> Floats:
+        """One row per customer, shape (n,): log-odds of churn before calibration. As `predict` otherwise."""
+        rows = matrix(features, self.features)
+        if not len(rows):
+            return np.empty(0, np.float64)
+        score = self.base(features)
+        if self.booster is not None:
+            score += self.booster.predict(rows, raw_score=True, num_threads=num_threads)
+        return score
+
     def importance(self) -> dict[str, float]:
-        """Feature -> share of all split gain (sums to 1), largest first."""
-        gain = np.asarray(self.booster.feature_importance("gain"), np.float64)
+        """Feature -> share of all split gain of the trees (sums to 1), largest first; without trees, of the
+        absolute weights of the base's standardised terms."""
+        if self.booster is None:
+            weight = {term.column: abs(term.weight) for term in self.base.terms}
+            gain = np.array([weight.get(name, 0.0) for name in self.features])
+        else:
+            gain = np.asarray(self.booster.feature_importance("gain"), np.float64)
         share = gain / (gain.sum() or 1.0)
         return {self.features[i]: float(share[i]) for i in np.argsort(-share, kind="stable")}
 
@@ -102,9 +125,10 @@ class ChurnModel:
     ) -> Path:
         """Write both fits as one immutable bundle; returns `folder`.
 
-        `evaluation.txt`, `shipped.txt` (trees), `calibration.json`, `model.json` (features with dtypes,
-        horizon, eligibility) and `features.json` (how they are made) beside the caller's `files`; `meta` goes
-        into the manifest. Raises InputError where a fit is missing, a name is taken, or the folder exists.
+        `evaluation.txt`, `shipped.txt` (trees), `base.json` (linear parts, parameters of the order model),
+        `calibration.json`, `model.json` (features with dtypes, horizon, eligibility) and `features.json` (how
+        they are made) beside the caller's `files`; `meta` goes into the manifest. Raises InputError where a fit
+        is missing, a name is taken, or the folder exists.
         """
         for name in FITS:
             if name not in self.fits:
@@ -117,14 +141,18 @@ class ChurnModel:
             "features": [{"name": name, "dtype": dtype} for name, dtype in self.dtypes.items()],
         }
         own = {
-            **{f"{name}.txt": self.fits[name].text.encode() for name in FITS},
-            CALIBRATION: _json({name: self.fits[name].calibrator.to_json() for name in FITS}),
+            **{f"{name}.txt": fit.text.encode() for name, fit in self._saved()},
+            BASE: _json({name: {**fit.base.to_json(), "orders": fit.orders} for name, fit in self._saved()}),
+            CALIBRATION: _json({name: fit.calibrator.to_json() for name, fit in self._saved()}),
             MODEL: _json(about),
             FEATURES: self.spec.to_json(),
         }
         if taken := sorted({*own, bundle.MANIFEST} & set(files or {})):
             raise InputError(f"{taken[0]}: is a name of the churn model's own; choose another")
         return bundle.write(folder, KIND, {**(files or {}), **own}, meta)
+
+    def _saved(self) -> list[tuple[FitName, Trees]]:
+        return [(name, self.fits[name]) for name in FITS]
 
     @classmethod
     def load(cls, folder: Path, fit: FitName = "shipped") -> "ChurnModel":
@@ -138,18 +166,27 @@ class ChurnModel:
         try:
             about = json.loads((folder / MODEL).read_text(encoding="utf-8"))
             maps = json.loads((folder / CALIBRATION).read_text(encoding="utf-8"))
+            linear = json.loads((folder / BASE).read_text(encoding="utf-8"))
             texts = {name: (folder / f"{name}.txt").read_text(encoding="utf-8") for name in FITS}
             dtypes = {feature["name"]: feature["dtype"] for feature in about["features"]}
             horizon_days, active_within_days = int(about["horizon_days"]), int(about["active_within_days"])
             definition, grace_days = str(about.get("definition", "purchase")), int(about.get("grace_days", 0))
-            calibrators = {name: Calibrator.from_json(maps[name]) for name in FITS}
+            fits = {
+                name: Trees(
+                    texts[name],
+                    Calibrator.from_json(maps[name]),
+                    Base.from_json(linear[name]),
+                    _parameters(linear[name]["orders"]),
+                )
+                for name in FITS
+            }
         except (OSError, LookupError, TypeError, ValueError) as error:
             raise InputError(f"{folder}: is no whole churn model ({error}); train again") from None
         if other := [name for name, dtype in dtypes.items() if dtype != DTYPE]:
             found = dtypes[other[0]]
             raise InputError(f"{folder / MODEL}: feature '{other[0]}' has dtype {found}, expected {DTYPE}")
         return cls(
-            {name: Trees(texts[name], calibrators[name]) for name in FITS},
+            fits,
             fit,
             features=tuple(dtypes),
             horizon_days=horizon_days,
@@ -169,7 +206,13 @@ def load_spec(folder: Path) -> FeatureSpec:
     return FeatureSpec.from_json(content, str(folder / FEATURES))
 
 
-def _booster(text: str, features: tuple[str, ...]) -> lgb.Booster:
+def _parameters(document: Mapping[str, Any] | None) -> dict[str, float] | None:
+    return None if document is None else {str(name): float(value) for name, value in document.items()}
+
+
+def _booster(text: str, features: tuple[str, ...]) -> lgb.Booster | None:
+    if not text:
+        return None
     try:
         booster = lgb.Booster(model_str=text)
         inside = tuple(booster.feature_name())

@@ -1,5 +1,6 @@
 """Customers with the same history are one row with a count: the order models see nothing else."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,3 +61,14 @@ def compress(frequency: Floats, recency: Floats, T: Floats, weights: Floats | No
     index, number = distinct(frequency, recency, T)
     count = np.bincount(number, weights=weights, minlength=len(index)).astype(np.float64)
     return Compressed(frequency[index], recency[index], T[index], count)
+
+
+def join_compressed(parts: Sequence[Compressed]) -> Compressed | None:
+    """The customers of several groups as one; None without any group."""
+    if not parts:
+        return None
+    x, t_x, T, count = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("frequency", "recency", "T", "count")
+    )
+    return compress(x, t_x, T, count)
