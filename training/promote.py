@@ -12,6 +12,7 @@ from training.prepare import history
 
 if TYPE_CHECKING:
     from lifestage.settings import Shop
+    from lifestage.tracking import Tracker
 
 DESCRIPTION = """Take the registered model versions (by default the challengers), write them with the reference
 distributions and the policy into a new immutable release, point to it, and move the alias champion."""
@@ -35,6 +36,31 @@ def refuse_older(shop: "Shop", as_of: date | None) -> None:
         )
 
 
+def worth_promoting(tracker: "Tracker", shop: "Shop", wanted: str) -> str:
+    """`wanted`, or the champion where the challenger is of grade C and the champion is not.
+
+    A version asked for by its number is a person's decision.
+    """
+    from lifestage.errors import InputError
+    from lifestage.tracking import CHALLENGER, CHAMPION
+
+    name = f"{shop.shop}-churn"
+    if wanted != CHALLENGER:
+        return wanted
+    try:
+        champion = tracker.version(name, CHAMPION)
+    except InputError:
+        return wanted
+    challenger = tracker.version(name, wanted)
+    if challenger.metrics.get("grade", 1.0) > 0 or champion.metrics.get("grade", 1.0) == 0:
+        return wanted
+    say(
+        f"{name} version {challenger.version} has grade C and does not replace version {champion.version}; "
+        f"to promote it all the same: --churn {challenger.version}"
+    )
+    return CHAMPION
+
+
 def promote(shop: "Shop", as_of: date | None, churn_version: str, clv_version: str) -> Path:
     """Publish a release and return its folder. The pointer moves before the aliases do."""
     from lifestage import bundle, release
@@ -49,7 +75,7 @@ def promote(shop: "Shop", as_of: date | None, churn_version: str, clv_version: s
     file = history(shop, as_of)
     facts = file.facts
     tracker = Tracker(shop.tracking_uri)
-    kinds = [("churn", churn_version)]
+    kinds = [("churn", worth_promoting(tracker, shop, churn_version))]
     if shop.sources.transactions is not None:  # without orders there is no CLV model
         kinds.append(("clv", clv_version))
     versions = [tracker.version(f"{shop.shop}-{kind}", wanted) for kind, wanted in kinds]

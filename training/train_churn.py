@@ -13,16 +13,16 @@ from training.ready import require_ready
 if TYPE_CHECKING:
     from lifestage.settings import Shop
 
-DESCRIPTION = """Fit the LightGBM churn model on several cutoffs, stop and calibrate it on a later one, grade it on the
-newest complete one beside the plain rules, refit it through that one, and register it as
-<shop>-churn@challenger."""
+DESCRIPTION = """Find the LightGBM churn model on several cutoffs, stop and calibrate it on a later one and refit it
+through that; grade it on the newest complete one beside the plain rules, refit it through that one, and register it
+as <shop>-churn@challenger. Where it is not proven better than the plain rule, the best baseline takes its place."""
 
 
 def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> None:
     """Evaluation fit (grade) and shipped fit (the one that scores) in one MLflow run."""
     from lifestage.churn import plots
     from lifestage.fitting import fit_churn
-    from lifestage.summary import grade_text
+    from lifestage.summary import METHODS, grade_text
     from lifestage.tracking import Tracker
 
     file = history(shop, as_of)
@@ -33,13 +33,15 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
     cutoffs: dict[str, Any] = {
         "train": [shown(cutoff, file.zone) for cutoff in folds.train],
         "validation": shown(folds.validation, file.zone),
+        "evaluation": [shown(cutoff, file.zone) for cutoff in folds.grade_train],
         "test": shown(folds.test, file.zone),
         "shipped": [shown(cutoff, file.zone) for cutoff in folds.ship_train],
         "out_of_time": folds.out_of_time,
     }
+    verdict = {"grade": result.grade, "ships": fitted.champion}
     with (
         bar("churn: recording in MLflow", None),
-        Tracker(shop.tracking_uri).run(shop.shop, "churn", {**window, "kind": "churn"}) as run,
+        Tracker(shop.tracking_uri).run(shop.shop, "churn", {**window, **verdict, "kind": "churn"}) as run,
         tempfile.TemporaryDirectory() as scratch,
     ):
         run.params({**shop.churn.model_dump(), **window})
@@ -51,10 +53,21 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
         for name, figure in plots.all_plots(result, fitted.evaluated).items():
             run.figure(figure, name)
         folder = Path(scratch) / "churn"
-        meta = {**window, "cutoffs": cutoffs, "out_of_time": folds.out_of_time, "metrics": result.metrics()}
+        meta = {
+            **window,
+            **verdict,
+            "cutoffs": cutoffs,
+            "out_of_time": folds.out_of_time,
+            "metrics": result.metrics(),
+        }
         model.save(folder, meta)
         version = run.model(folder, f"{shop.shop}-churn", model.features, ["churn_probability"])
     say(grade_text(result.metrics()))
+    if fitted.champion != "model":
+        say(
+            f"  Nothing better than {METHODS[fitted.champion]} was found, so that, calibrated, is what scores: "
+            "treat the order of customers as a rule of thumb."
+        )
     say(f"registered as {version.model} version {version.version} (challenger)")
 
 

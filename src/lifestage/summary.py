@@ -7,6 +7,7 @@ from unicodedata import east_asian_width
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lifestage.churn.grade import GRADES, MEANING
 from lifestage.lifecycle.policy import Policy
 from lifestage.localtime import moment
 
@@ -119,6 +120,8 @@ METHODS = {
     "bg_nbd_expected_orders": "BG/NBD expected orders",
     "days_since_last_event": "days since last event",
     "days_subscribed": "days subscribed",
+    "logistic_rfm": "logistic regression on RFM",
+    "base_rate": "base rate",
 }
 """Prefix of a grade's metric -> what a reader calls the method."""
 
@@ -152,16 +155,33 @@ def grade_text(metrics: Mapping[str, float]) -> str:
     if not metrics.get("out_of_time", 1.0):
         how = "drawn at random (NOT out of time: the labels carry no dates, so expect less on a later day)"
     said = f"{table}\n  {metrics['n']:,.0f} customers {how}, {metrics['base_rate']:.0%} of whom churned."
-    rule = next((r for r in METHODS if r and f"lead_over/{r}/roc_auc" in metrics), None)
-    if rule is None:
-        return f"{said}\n  There is no plain rule for these labels: the base rate alone ranks nobody (ROC-AUC 0.500)."
+    rule = next(r for r in METHODS if r and f"lead_over/{r}/roc_auc" in metrics)
     lead = f"lead_over/{rule}/roc_auc"
     low, high = metrics[f"{lead}_low"], metrics[f"{lead}_high"]
+    letter = GRADES[int(metrics["grade"])]
+    en, zh = MEANING[letter]
     verdict = "better than" if low > 0 else "worse than" if high < 0 else "not distinguishable from"
     return (
         f"{said} The model is {verdict} {METHODS[rule]}:\n"
-        f"  ROC-AUC {metrics[lead]:+.3f} (95 % interval {low:+.3f} to {high:+.3f})."
+        f"  ROC-AUC {metrics[lead]:+.3f} (95 % interval {low:+.3f} to {high:+.3f}). {_calibration_text(metrics)}\n"
+        f"  Grade {letter}: {en} ({zh})."
     )
+
+
+def _calibration_text(metrics: Mapping[str, float]) -> str:
+    """Whether the probabilities were true, and if not, whether their level or their order of size was off."""
+    error, most = metrics["ece"], metrics["ece_if_perfect_high"]
+    if error <= most:
+        return f"The probabilities were true as far as {metrics['n']:,.0f} customers can tell."
+    level = metrics["ece_level"]
+    said = f"Calibration error {error:.3f}, of true probabilities at most {most:.3f}"
+    if metrics["ece_shape"] <= most:
+        way = "fewer" if level > 0 else "more"
+        return (
+            f"{said}: {abs(level):.1%} of the customers {way} churned than foreseen, of all risks alike; "
+            "the level moved after training."
+        )
+    return f"{said} ({metrics['ece_shape']:.3f} after the level is set right)."
 
 
 def flow_text(flow: pa.Table, policy: Policy, zone: str) -> str:

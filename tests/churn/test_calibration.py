@@ -55,8 +55,25 @@ def test_beta_finds_a_lopsided_map_and_is_chosen_only_where_it_pays() -> None:
     fitted = beta(score, churned)
     assert (fitted.a, fitted.b, fitted.c) == pytest.approx((2.0, 0.4, 0.3), abs=0.1)
     assert calibrate(score, churned, seed=1).method == "beta"
-    assert calibrate(score[:500], churned[:500], seed=1).method == "platt"
+    assert calibrate(score[:500], churned[:500], seed=1).method != "beta"
     assert calibrate(*world(40_000, 0.8, 0.1), seed=1).method == "platt"
+
+
+def test_each_parameter_must_pay_for_itself() -> None:
+    assert calibrate(*world(5_000, 1.0, 0.4), seed=1).method == "shift"
+    assert calibrate(*world(500, 0.4, 0.1), seed=1).method == "platt"
+    fitted = calibrate(*world(100_000, 1.0, 0.4), seed=1)
+    assert (fitted.a, fitted.b, fitted.c) == pytest.approx((1, 1, 0.4), abs=0.03)
+
+
+def test_damping_keeps_the_shape_and_a_share_of_the_shift_in_level() -> None:
+    score, churned = world(5_000, 0.7, -0.8)
+    fitted = platt(score, churned)
+    none, half, full = (fitted.damped(score, share) for share in (0.0, 0.5, 1.0))
+    assert {(c.a, c.b) for c in (none, half, full)} == {(fitted.a, fitted.b)}
+    assert none(score).mean() == pytest.approx(IDENTITY(score).mean(), abs=1e-9)
+    assert full.c == pytest.approx(fitted.c, abs=1e-9)
+    assert half.c == pytest.approx((none.c + fitted.c) / 2, abs=1e-9)
 
 
 def test_the_ranking_is_never_turned_round() -> None:

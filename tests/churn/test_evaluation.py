@@ -89,7 +89,11 @@ def test_a_rule_may_be_absent() -> None:
     p, rules, churned = world(1)
     made = evaluate(p, {**rules, BTYD: None}, {**rules, BTYD: None}, churned, churned, repetitions=5)
     assert list(made.figures) == ["model", DAYS]
-    assert evaluate(p, {}, {}, churned, churned, repetitions=5).table().shape[0] == 1
+    alone = evaluate(p, {}, {}, churned, churned, repetitions=50)
+    assert list(alone.figures) == ["model", "base_rate"]
+    assert alone.figures["base_rate"]["roc_auc"] == 0.5
+    assert alone.figures["base_rate"]["pr_auc"] == pytest.approx(churned.mean())
+    assert alone.grade == "A"
 
 
 def test_bad_input_is_named() -> None:
@@ -108,7 +112,7 @@ def test_bad_input_is_named() -> None:
         evaluate(p, {DAYS: bad}, rules, churned, churned)
     with pytest.raises(InputError, match=rf"rule '{DAYS}' has 3 test values for 1500"):
         evaluate(p, {DAYS: p[:3]}, rules, churned, churned)
-    with pytest.raises(InputError, match="3 churn probabilities for 1500"):
+    with pytest.raises(InputError, match="3 values of churn probability for 1500"):
         evaluate(p[:3], rules, rules, churned, churned)
 
 

@@ -9,9 +9,12 @@ import pytest
 from lifestage.churn.intervals import paired_differences
 from lifestage.churn.metrics import (
     calibration_error,
+    calibration_interval,
     gain_curve,
+    level_error,
     perfect_calibration_error,
     reliability,
+    shape_error,
     top_decile_lift,
 )
 
@@ -140,3 +143,21 @@ def test_the_interval_has_the_width_of_repeated_samples(monkeypatch: pytest.Monk
     monkeypatch.setattr("lifestage.churn.intervals.BAG", n // 4)
     assert lead(1_000, 500)[1] == pytest.approx(width, rel=0.3)
     assert lead(1_000, 500) == lead(1_000, 500)
+
+
+def test_what_true_probabilities_would_show() -> None:
+    """The interval against plain simulation; the level taken out of the error."""
+    rng = np.random.default_rng(3)
+    for n in (300, 5_000):
+        p = rng.beta(2, 3, n)
+        low, high = calibration_interval(p, seed=1)
+        drawn = [calibration_error(p, rng.random(n) < p) for _ in range(300)]
+        assert np.mean([low <= e <= high for e in drawn]) == pytest.approx(0.95, abs=0.06)
+        assert low < perfect_calibration_error(p) < high
+    p = rng.beta(2, 3, 50_000)
+    moved = 1 / (1 + np.exp(-(np.log(p / (1 - p)) + 0.7)))
+    churned = rng.random(50_000) < moved
+    assert level_error(p, churned) == pytest.approx(p.mean() - churned.mean())
+    assert calibration_error(p, churned) > 0.1
+    assert shape_error(p, churned) < 2 * perfect_calibration_error(p)
+    assert np.isnan(shape_error(p, np.ones(50_000, bool)))

@@ -78,6 +78,7 @@ def test_the_bundle_is_text_complete_and_immutable(
     names = {
         "evaluation.txt",
         "shipped.txt",
+        "base.json",
         "calibration.json",
         "model.json",
         "features.json",
@@ -101,7 +102,15 @@ def test_the_bundle_is_text_complete_and_immutable(
 
 @pytest.mark.parametrize(
     "name",
-    ["evaluation.txt", "shipped.txt", "calibration.json", "model.json", "features.json", "cutoffs.json"],
+    [
+        "evaluation.txt",
+        "shipped.txt",
+        "base.json",
+        "calibration.json",
+        "model.json",
+        "features.json",
+        "cutoffs.json",
+    ],
 )
 def test_one_changed_byte_is_found(folder: Path, name: str) -> None:
     path = folder / name

@@ -62,7 +62,7 @@ def test_stops_where_validation_is_best_and_refits_with_as_many_trees(fits: tupl
     assert evaluated.trees == 1 + int(np.argmin(losses)) < len(losses)
     assert evaluated.trees == evaluated.model.booster.num_trees() == shipped.model.booster.num_trees()
     assert evaluated.settings == shipped.settings
-    assert shipped.model.calibrator == evaluated.model.calibrator
+    assert shipped.model.calibrator == evaluated.refit_calibrator
     assert shipped.model.fits["evaluation"] == evaluated.model.fits["evaluation"]
     assert shipped.model.fits["shipped"].text != evaluated.model.fits["evaluation"].text
 
@@ -111,5 +111,5 @@ def test_bad_samples_are_refused(simulate: Callable[..., Sample], fits: tuple[Fi
         fit(constant, constant, **RULE)
     with pytest.raises(InputError, match="missing: x0, x1, x2, x3; unknown: a"):
         fit(good, Sample({"a": np.arange(200.0)}, good.churned, good.cutoff), **RULE)
-    with pytest.raises(InputError, match="needs the features of the evaluation fit"):
+    with pytest.raises(InputError, match="shipped churn fit needs the features it was found with"):
         refit(fits[0], Sample({"a": np.arange(200.0)}, good.churned, good.cutoff), seed=7)

@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from lifestage.churn.calibration import platt
-from lifestage.churn.grade import Grade, Measure, grade
+from lifestage.churn.grade import GRADES, Grade, Measure, grade
 from lifestage.churn.intervals import REPETITIONS, Difference, paired_differences
 from lifestage.churn.metrics import (
     calibration_error,
@@ -88,7 +88,7 @@ class Evaluation:
             "n": float(len(self.churned)),
             "base_rate": self.base_rate,
             "out_of_time": float(self.out_of_time),
-            "grade": float("CBA".index(self.grade)),
+            "grade": float(GRADES.index(self.grade)),
         }
         for method, figures in self.figures.items():
             prefix = "" if method == MODEL else f"{method}/"

@@ -6,6 +6,8 @@ from typing import Literal
 from lifestage.churn.intervals import Difference
 
 Grade = Literal["A", "B", "C"]
+GRADES: tuple[Grade, ...] = ("C", "B", "A")
+"""Place = the metric `grade`."""
 Measure = Literal["average_precision", "roc_auc"]
 MIN_GAIN = 0.10
 """Relative gain over the plain rule from which on a model is graded A."""

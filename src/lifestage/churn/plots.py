@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from sklearn.metrics import roc_curve
 
-from lifestage.churn.evaluation import MODEL, Evaluation
+from lifestage.churn.evaluation import BASE_RATE, LOGISTIC, MODEL, Evaluation
 from lifestage.churn.metrics import Reliability, gain_curve, reliability
 from lifestage.churn.training import Fit
 
@@ -20,6 +20,8 @@ COLOURS = {
     "bg_nbd_expected_orders": "#009E73",
     "days_since_last_event": "#D55E00",
     "days_subscribed": "#D55E00",
+    LOGISTIC: "#CC79A7",
+    BASE_RATE: "#777777",
 }
 LABELS = {
     MODEL: "churn model",
@@ -27,6 +29,8 @@ LABELS = {
     "bg_nbd_expected_orders": "BG/NBD expected orders",
     "days_since_last_event": "days since last event",
     "days_subscribed": "days subscribed",
+    LOGISTIC: "logistic regression on RFM",
+    BASE_RATE: "base rate",
 }
 GREY = "#777777"
 
