@@ -19,6 +19,7 @@ from lifestage.schemas import CANONICAL
 
 Days = Annotated[int, Field(ge=1, le=3650)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Source(Model):
@@ -178,6 +179,36 @@ class Clv(Model):
     """Share of an order's value that is contribution margin; clv is multiplied by it."""
 
 
+class Profit(Model):
+    """What a retention campaign costs and brings, in the shop's currency. Nobody's money is guessed: without the
+    first three there is no campaign to compute."""
+
+    contact_cost: Money
+    """Of contacting one customer, whatever comes of it: postage, a call, an e-mail."""
+    offer_cost: Money
+    """Of the offer to one customer who takes it: the discount, the gift."""
+    success_rate: Share
+    """Chance that contact and offer keep a customer who would have left; only a test with a control group tells."""
+    stayer_acceptance: Share = 1.0
+    """Share of those who would have stayed anyway that take the offer too; all, as in the literature, is careful."""
+    success_evidence: Annotated[float, Field(ge=1, le=1_000)] = 20
+    """How sure success_rate is, as so many earlier offers; expected maximum profit only. 20: Verbraken et al. 2013."""
+    value: Literal["clv"] | Annotated[float, Field(gt=0, allow_inf_nan=False)] = "clv"
+    """What is lost with a customer who leaves: clv = each one's own, from the CLV model; or one amount for all."""
+    max_contacts: Annotated[int, Field(ge=1)] | None = None
+    """How many customers can be contacted at most."""
+    budget: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Never exceeded, not even if everybody contacted takes the offer."""
+
+    @field_validator("value", mode="before")
+    @classmethod
+    def _clv_or_amount(cls, value: Any) -> Any:
+        number = isinstance(value, int | float) and 0 < value < float("inf")
+        if value != "clv" and not number:
+            raise ValueError("expected clv, or an amount above 0 that is lost with each customer who leaves")
+        return value
+
+
 class Scoring(Model):
     block_customers: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     flow_months: Annotated[int, Field(ge=0, le=60)] = 12
@@ -201,6 +232,9 @@ class Shop(Model):
     churn: Churn = Churn()
     readiness: Readiness = Readiness()
     clv: Clv = Clv()
+    profit: Profit | None = None
+    """Costs and success of a retention campaign: with it, training grades by profit and training.contact lists whom to
+    contact."""
     policy: str = "ecommerce"
     """Name of a preset, or path of a policy file (.yaml)."""
     scoring: Scoring = Scoring()
@@ -222,6 +256,11 @@ class Shop(Model):
             raise ValueError(
                 "sources: labels alone tell nothing about a customer; add customers (with attributes), "
                 "transactions, events or subscriptions"
+            )
+        if self.profit is not None and self.profit.value == "clv" and self.sources.transactions is None:
+            raise ValueError(
+                "profit.value: clv needs orders (sources.transactions), and this shop has none; give the amount "
+                "that is lost with a customer who leaves, e.g. value: 120"
             )
         return self
 
