@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from lifestage.campaign import Profit
 from lifestage.contacts import CONTACTS, contact_list, contacts_text, csv_text, inert
 from lifestage.errors import InputError
 from lifestage.schemas import SCORE
-from lifestage.settings import Profit
 
 TERMS = Profit(contact_cost=1, offer_cost=10, success_rate=0.3)
 ROWS = [

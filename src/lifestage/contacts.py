@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lifestage.campaign import Profit
 from lifestage.churn.profit import best_list, expected_cost, expected_gain, threshold
 from lifestage.errors import InputError
 from lifestage.ragged import Floats
-from lifestage.settings import Profit
 from lifestage.summary import text_table
 
 CONTACTS = pa.schema(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
+from lifestage.campaign import Profit
 from lifestage.clv.model import ClvModel
 from lifestage.clv.stake import value_at_stake
 from lifestage.clv.summary import Summary, concatenate
@@ -13,7 +14,7 @@ from lifestage.history_file import HistoryFile
 from lifestage.labels import Definition, labelled
 from lifestage.ragged import Floats
 from lifestage.scoring import clv_summary
-from lifestage.settings import Profit, Shop
+from lifestage.settings import Shop
 
 Progress = Callable[[int], object]
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lifestage.campaign import Profit
 from lifestage.churn.profit import (
     best_list,
     expected_cost,
@@ -16,7 +17,6 @@ from lifestage.churn.profit import (
     threshold,
 )
 from lifestage.errors import InputError
-from lifestage.settings import Profit
 
 PAPER = Profit(contact_cost=1, offer_cost=10, success_rate=0.3)
 money = st.floats(0, 50, allow_subnormal=False).map(lambda x: round(x, 2))

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from lifestage.campaign import Profit
 from lifestage.churn import profit_evaluation
 from lifestage.churn.profit_evaluation import GAIN, RISK, evaluate_profit
 from lifestage.churn.profit_plots import profit_figure
 from lifestage.errors import InputError
-from lifestage.settings import Profit
 
 TERMS = Profit(contact_cost=1, offer_cost=8, success_rate=0.25)
 DAYS = "days_since_last_order"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import beta as beta_distribution
 
+from lifestage.campaign import Profit
 from lifestage.churn.profit_measures import published_measures
 from lifestage.errors import InputError
-from lifestage.settings import Profit
 
 PAPER = Profit(contact_cost=1, offer_cost=10, success_rate=0.3)
 

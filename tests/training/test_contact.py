@@ -89,7 +89,7 @@ def test_wrong_use_is_told_in_one_sentence(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"profit: is missing in the config.*contact_cost: 1"):
         contact(settings.load(config()), None, None)
-    with pytest.raises(InputError, match="run python -m training.score first"):
+    with pytest.raises(InputError, match=r"run python -m training\.score first"):
         contact(settings.load(config(**TERMS)), None, None)  # there is no shop in this folder
 
 

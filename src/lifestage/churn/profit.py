@@ -15,9 +15,9 @@ IEEE Transactions on Knowledge and Data Engineering 25, 961-973; the fixed cost 
 
 import numpy as np
 
+from lifestage.campaign import Profit
 from lifestage.errors import InputError
 from lifestage.ragged import Bools, Floats, Ints
-from lifestage.settings import Profit
 
 
 def expected_gain(probability: Floats, value: Floats, terms: Profit) -> Floats:

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lifestage.campaign import Profit
 from lifestage.churn.profit import check_probability
 from lifestage.errors import InputError
 from lifestage.ragged import Bools, Floats
-from lifestage.settings import Profit
 
 
 class PublishedMeasures(NamedTuple):
