@@ -116,6 +116,20 @@ def test_metrics_are_flat_numbers() -> None:
     assert all(isinstance(value, float) and np.isfinite(value) for value in metrics.values())
 
 
+def test_in_words() -> None:
+    probability, churned, value, rules = world(300)
+    found = evaluate_profit(TERMS, probability, churned, value, rules, repetitions=10)
+    text = found.sentence("EUR")
+    lead = found.leads[DAYS]
+    assert text.startswith(f"contacting the {found.contacts} of 300 customers expected to pay off would have")
+    assert f"{found.earned.value:,.0f} EUR (95 % interval {found.earned.low:,.0f} to" in text
+    assert f", {lead.value:+,.0f} against as many by days since last order ({lead.low:+,.0f} to" in text
+    one = TERMS.model_copy(update={"max_contacts": 1})
+    alone = evaluate_profit(one, probability, churned, value, {}, repetitions=10)
+    assert alone.sentence("EUR").startswith("contacting the 1 of 300 customers expected to")
+    assert alone.sentence("EUR").endswith("expected)")
+
+
 def test_an_empty_list_earns_nothing() -> None:
     found = evaluate_profit(TERMS.model_copy(update={"success_rate": 0.0}), *world(300), repetitions=10)
     assert (found.contacts, found.expected, found.best, found.best_contacts) == (0, 0, 0, 0)
@@ -142,6 +156,10 @@ def _with(change: Callable[[list], None]) -> list:
         (lambda s: s[2].__setitem__(2, np.nan), "value at stake of row 2 is nan"),
         (lambda s: s[2].__setitem__(2, -4), "value at stake of row 2 is -4.0"),
         (lambda s: s[1].fill(True), "all 50 customers churned; both outcomes are needed"),
+        (
+            lambda s: s.__setitem__(slice(None), [*(part[:0] for part in s[:3]), {}]),
+            "all 0 customers stayed; both outcomes are needed",
+        ),
         (lambda s: s.__setitem__(2, s[2][1:]), "49 values at stake for 50 customers"),
         (lambda s: s[3].__setitem__(DAYS, s[3][DAYS][1:]), f"'{DAYS}' has to give each of the 50"),
     ],

@@ -67,6 +67,22 @@ class ProfitEvaluation:
     mean_value: float
     curve: ProfitCurve
 
+    def sentence(self, currency: str) -> str:
+        """What the list would have earned, beside as many customers by the first plain rule."""
+        said = (
+            f"contacting the {self.contacts:,} of {self.customers:,} customers expected to pay off would have earned "
+            f"{self.earned.value:,.0f} {currency} (95 % interval {self.earned.low:,.0f} to {self.earned.high:,.0f}; "
+            f"{self.expected:,.0f} expected)"
+        )
+        rule = next((name for name in self.leads if name != RISK), None)
+        if rule is None or self.contacts == 0:
+            return said
+        lead = self.leads[rule]
+        return (
+            f"{said}, {lead.value:+,.0f} against as many by {rule.replace('_', ' ')} "
+            f"({lead.low:+,.0f} to {lead.high:+,.0f})"
+        )
+
     def metrics(self) -> dict[str, float]:
         """Flat figures, all beginning with `profit/`."""
         flat = {
@@ -114,6 +130,7 @@ def evaluate_profit(
         if len(score) != n or np.isnan(score).any():
             raise InputError(f"'{name}' has to give each of the {n} test customers a number to rank by")
     check_value(value, n)
+    measures = published_measures(probability, churned, float(value.mean()) if n else 0.0, terms)
     gain = expected_gain(probability, value, terms)
     earned = realised_gain(churned, value, terms)
     scores = {GAIN: gain, RISK: probability, **rules}
@@ -135,7 +152,7 @@ def evaluate_profit(
         everyone=float(earned.sum()),
         best=float(own.max()),
         best_contacts=int(own.argmax()),
-        measures=published_measures(probability, churned, float(value.mean()), terms),
+        measures=measures,
         mean_value=float(value.mean()),
         curve=ProfitCurve(
             grid,
