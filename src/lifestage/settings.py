@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from lifestage.campaign import Profit
 from lifestage.documents import Model, known, read_yaml, validate
 from lifestage.errors import InputError
 from lifestage.schemas import CANONICAL
@@ -205,6 +206,9 @@ class Shop(Model):
     churn: Churn = Churn()
     readiness: Readiness = Readiness()
     clv: Clv = Clv()
+    profit: Profit | None = None
+    """Costs and success of a retention campaign: with it, training grades by profit and training.contact lists whom to
+    contact."""
     policy: str = "ecommerce"
     """Name of a preset, or path of a policy file (.yaml)."""
     scoring: Scoring = Scoring()
@@ -226,6 +230,11 @@ class Shop(Model):
             raise ValueError(
                 "sources: labels alone tell nothing about a customer; add customers (with attributes), "
                 "transactions, events or subscriptions"
+            )
+        if self.profit is not None and self.profit.value == "clv" and self.sources.transactions is None:
+            raise ValueError(
+                "profit.value: clv needs orders (sources.transactions), and this shop has none; give the amount "
+                "that is lost with a customer who leaves, e.g. value: 120"
             )
         return self
 

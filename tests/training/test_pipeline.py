@@ -30,6 +30,7 @@ VERBS = (
     "promote",
     "score",
     "report",
+    "contact",
     "pipeline",
     "simulate",
 )
