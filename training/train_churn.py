@@ -21,6 +21,7 @@ as <shop>-churn@challenger. Where it is not proven better than the plain rule, t
 def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> None:
     """Evaluation fit (grade) and shipped fit (the one that scores) in one MLflow run."""
     from lifestage.churn import plots
+    from lifestage.churn.profit_plots import profit_figure
     from lifestage.fitting import fit_churn
     from lifestage.summary import METHODS, grade_text
     from lifestage.tracking import Tracker
@@ -52,6 +53,9 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
         run.table(result.table().reset_index(), "evaluation")
         for name, figure in plots.all_plots(result, fitted.evaluated).items():
             run.figure(figure, name)
+        if fitted.profit is not None:
+            run.metrics(fitted.profit.metrics())
+            run.figure(profit_figure(fitted.profit, shop.currency), "profit")
         folder = Path(scratch) / "churn"
         meta = {
             **window,
@@ -63,6 +67,8 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
         model.save(folder, meta)
         version = run.model(folder, f"{shop.shop}-churn", model.features, ["churn_probability"])
     say(grade_text(result.metrics()))
+    if fitted.profit is not None:
+        say(f"  {fitted.profit.sentence(shop.currency)}")
     if fitted.champion != "model":
         say(
             f"  Nothing better than {METHODS[fitted.champion]} was found, so that, calibrated, is what scores: "

@@ -12,6 +12,7 @@ from lifestage.churn import training
 from lifestage.churn.base import P_NO_ORDER, RFM, Transform
 from lifestage.churn.dataset import Sample, concatenate
 from lifestage.churn.leaks import refuse_leaks
+from lifestage.churn.profit_evaluation import ProfitEvaluation, evaluate_profit
 from lifestage.clv import evaluation as clv_evaluation
 from lifestage.clv.compress import compress
 from lifestage.clv.model import ClvModel
@@ -26,6 +27,7 @@ from lifestage.order_columns import OrderParams, expected_orders, fit_orders, or
 from lifestage.ragged import Floats
 from lifestage.samples import buyers, churn_samples
 from lifestage.settings import Shop
+from lifestage.stakes import graded_values
 
 Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], Any]]]
 """Opens a progress display: (label, total or None) -> context of a function that takes what was done."""
@@ -127,6 +129,8 @@ class FittedChurn:
     """The method that ships: the model, or the best baseline where the grade is C."""
     test: Sample
     """The graded customers, in the order of the evaluation."""
+    profit: ProfitEvaluation | None
+    """What lists would have earned among them; None without `profit` in the configuration."""
 
 
 def shares_of(shop: Shop, customers: int, cutoffs: Sequence[int], held: Sequence[int]) -> dict[int, float]:
@@ -196,17 +200,20 @@ class Parts:
     """The evaluation fit's."""
     test: Sample
     ship: Sample
+    tested: Summary
+    """Of the customers of `test`."""
 
 
-def parts_of(folds: Folds, at: Mapping[int, Sample], seed: int) -> Parts:
+def parts_of(folds: Folds, samples: Samples, seed: int) -> Parts:
     """By time; of folds that are not out of time by a stratified draw: 60 % search, 20 % each validation and test,
     the evaluation fit has the first two, and the whole ships."""
+    at, summary = samples.at, samples.summary[folds.test]
     if folds.out_of_time:
         search, graded, ship = (
             concatenate([at[cutoff] for cutoff in cutoffs])
             for cutoffs in (folds.train, folds.grade_train, folds.ship_train)
         )
-        return Parts(search, at[folds.validation], graded, at[folds.test], ship)
+        return Parts(search, at[folds.validation], graded, at[folds.test], ship, summary)
     sample = at[folds.test]
     part = np.zeros(len(sample), np.int64)
     rng = np.random.default_rng(seed)
@@ -215,7 +222,7 @@ def parts_of(folds: Folds, at: Mapping[int, Sample], seed: int) -> Parts:
         part[rows[: len(rows) // 5]] = 2
         part[rows[len(rows) // 5 : 2 * len(rows) // 5]] = 1
     search, validation, test = (sample.take(part == place) for place in range(3))
-    return Parts(search, validation, sample.take(part < 2), test, sample)
+    return Parts(search, validation, sample.take(part < 2), test, sample, summary.take(part == 2))
 
 
 def fit_churn(
@@ -239,7 +246,7 @@ def fit_churn(
     cutoffs = sorted({*folds.train, folds.validation, *folds.grade_train, folds.test, *folds.ship_train})
     shares = shares_of(shop, file.customers, cutoffs, (folds.validation, folds.test))
     samples = draw_samples(shop, file, learnt, shares, progress)
-    parts = parts_of(folds, samples.at, rule.seed)
+    parts = parts_of(folds, samples, rule.seed)
     refuse_leaks(parts.search, shop.features.max_single_auc)
     with progress("churn: the order model on every buyer", None):
         orders = {
@@ -282,6 +289,7 @@ def fit_churn(
             training_base_rate=made.evaluated.base_rate,
             out_of_time=folds.out_of_time,
         )
+        profit = _profit(shop, file, folds.test, parts.tested, result)
     champion = churn_evaluation.MODEL if result.grade != "C" else result.best_baseline
     if champion != churn_evaluation.MODEL:
         made = fitted(f"{champion} ships", ALONE.get(champion, RFM if champion in logistic else ()), 0)
@@ -301,7 +309,20 @@ def fit_churn(
         made.found.validation_log_loss,
         champion,
         parts.test,
+        profit,
     )
+
+
+def _profit(
+    shop: Shop, file: HistoryFile, cutoff: int, tested: Summary, result: churn_evaluation.Evaluation
+) -> ProfitEvaluation | None:
+    """What lists of the graded customers would have earned; None where nobody said what a contact costs."""
+    if shop.profit is None:
+        return None
+    p = result.probabilities[churn_evaluation.MODEL]
+    value = graded_values(shop, file, cutoff, tested, p, definition=definition_of(shop))
+    others = {name: score for name, score in result.scores.items() if name != churn_evaluation.MODEL}
+    return evaluate_profit(shop.profit, p, result.churned, value, others)
 
 
 ALONE: dict[str, tuple[tuple[str, Transform], ...]] = {

@@ -11,8 +11,9 @@ from lifestage.clv.stake import value_at_stake
 from lifestage.clv.summary import Summary, concatenate
 from lifestage.errors import InputError
 from lifestage.history_file import HistoryFile
-from lifestage.labels import Definition, labelled
+from lifestage.labels import Definition
 from lifestage.ragged import Floats
+from lifestage.samples import buyers
 from lifestage.scoring import clv_summary
 from lifestage.settings import Shop
 
@@ -32,44 +33,28 @@ def graded_values(
     shop: Shop,
     file: HistoryFile,
     cutoff: int,
+    summary: Summary,
     probability: Floats,
     *,
     definition: Definition,
-    progress: Progress | None = None,
 ) -> Floats:
-    """One per customer of the churn sample at a cutoff and in its order, float64[n], currency.
+    """One per graded customer, in the order of `summary` and `probability` (of churn, the graded model's); currency.
 
-    probability: of churn, the graded model's, for each of them. The CLV model is fitted on the rows before the cutoff
-    only, like every rule in a grade. A customer who never bought has no value of their own: 0, so that a list never
-    holds them.
+    The CLV model is fitted on the rows before the cutoff only, like every rule in a grade. A customer who never
+    bought has no value of their own: 0, so that a list never holds them.
 
-    Raises InputError without `profit` settings, for probabilities of another number of customers, or where the data
-    before the cutoff allow no CLV model.
+    Raises InputError without `profit` settings, or where the data before the cutoff allow no CLV model.
     """
     terms = terms_of(shop)
-    summaries, able = [], []
-    for history in file:
-        able.append(labelled(history, cutoff, definition).eligible)
-        if terms.value == "clv":
-            summaries.append(clv_summary(history.before(cutoff)))
-        if progress is not None:
-            progress(len(history))
-    eligible = np.concatenate(able)
-    if len(probability) != eligible.sum():
-        raise InputError(
-            f"{len(probability)} churn probabilities for the {int(eligible.sum())} customers eligible at the cutoff; "
-            "give one each"
-        )
     if terms.value != "clv":
         return np.full(len(probability), float(terms.value))
-    everyone = concatenate(summaries)
     model = ClvModel.fit(
-        everyone,
+        buyers(file, cutoff, cutoff, definition=definition).summary,
         horizon_days=shop.clv.horizon_days,
         yearly_discount_rate=shop.clv.yearly_discount_rate,
         margin=shop.clv.margin,
     )
-    return np.nan_to_num(_at_stake(model, everyone.take(eligible), definition, 1.0 - probability))
+    return np.nan_to_num(_at_stake(model, summary, definition, 1.0 - probability))
 
 
 def current_values(

@@ -100,9 +100,10 @@ def test_graded_customers_have_a_value_each_from_before_the_cutoff(
     campaign = settings.load(config(**TERMS))
     file = HistoryFile(campaign.output / "history.parquet")
     rule, cutoff = definition_of(campaign), folds_of(campaign, file).test
-    sample = churn_samples(file, [cutoff], definition=rule)[cutoff]
+    drawn = churn_samples(file, [cutoff], definition=rule)[cutoff]
+    sample, summary = drawn.sample, drawn.summary
     probability = np.clip(sample.features["days_since_last_order"] / 365, 0.01, 0.99)
-    value = graded_values(campaign, file, cutoff, probability, definition=rule)
+    value = graded_values(campaign, file, cutoff, summary, probability, definition=rule)
     assert value.shape == probability.shape
     assert ((value >= 0) & np.isfinite(value)).all()
     known = buyers(file, cutoff, cutoff, definition=rule)
@@ -118,11 +119,9 @@ def test_graded_customers_have_a_value_each_from_before_the_cutoff(
     found = evaluate_profit(campaign.profit, probability, sample.churned, value, days, repetitions=20)
     assert 0 < found.contacts <= len(value)
     one = settings.load(config(**TERMS, value=60))
-    assert set(graded_values(one, file, cutoff, probability, definition=rule)) == {60}
-    with pytest.raises(InputError, match="3 churn probabilities for the"):
-        graded_values(campaign, file, cutoff, probability[:3], definition=rule)
+    assert set(graded_values(one, file, cutoff, summary, probability, definition=rule)) == {60}
     with pytest.raises(InputError, match="profit: is missing in the config"):
-        graded_values(settings.load(config()), file, cutoff, probability, definition=rule)
+        graded_values(settings.load(config()), file, cutoff, summary, probability, definition=rule)
 
 
 def test_scores_of_another_history_are_refused(shop: Path, config, monkeypatch: pytest.MonkeyPatch) -> None:
