@@ -44,6 +44,13 @@ def part_features() -> None:
     features.run()
 
 
+def part_churn() -> None:
+    """The churn model beside its baselines at every feasible cutoff of real shops."""
+    from tests.benchmarks import churn
+
+    churn.run()
+
+
 def part_clv() -> None:
     """Fitting BG/NBD beside lifetimes on the same 100,000 customers."""
     from lifetimes import BetaGeoFitter
@@ -80,7 +87,13 @@ def part_demo() -> None:
         line("demo: CDNOW from purchases to stages", time.perf_counter() - started)
 
 
-PARTS = {"features": part_features, "clv": part_clv, "simulate": part_simulate, "demo": part_demo}
+PARTS = {
+    "features": part_features,
+    "churn": part_churn,
+    "clv": part_clv,
+    "simulate": part_simulate,
+    "demo": part_demo,
+}
 
 
 def main() -> None:
