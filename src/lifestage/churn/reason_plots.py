@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from lifestage.churn.evaluation import MODEL
+from lifestage.churn.merging import merge
 from lifestage.churn.plots import COLOURS, GREY
 from lifestage.churn.reasons import Grouping, contributions
 from lifestage.features import PLAIN, FeatureSpec, catalogue
@@ -33,12 +34,14 @@ class Drivers:
     spec: FeatureSpec
     values: Floats
     contributed: Floats
+    merged: Floats
+    """The same with each customer's variants of one fact added up, as their reasons are."""
     grouping: Grouping
 
     def importance(self) -> pd.DataFrame:
         """One row a group, the largest first: `group`, `label`, `label_zh`, mean |contribution| in log-odds
         (`mean_absolute`), its `share` of all groups', `features`, and the `strongest` of them."""
-        sums = np.abs(self.grouping.sums(self.contributed)).mean(axis=0)
+        sums = np.abs(self.grouping.sums(self.merged)).mean(axis=0)
         single = np.abs(self.contributed).mean(axis=0)
         rows = []
         for i, group in enumerate(self.grouping.groups):
@@ -74,7 +77,9 @@ def drivers(
     if len(rows) > SAMPLED:
         rows = rows[np.sort(np.random.default_rng(seed).choice(len(rows), SAMPLED, replace=False))]
     contributed = contributions(booster, rows, num_threads=num_threads)[:, :-1]
-    return Drivers(names, spec, rows, contributed, Grouping(names, spec))
+    merged = contributed.copy()
+    merge(merged, dict(zip(names, rows.T, strict=True)), names, spec)
+    return Drivers(names, spec, rows, contributed, merged, Grouping(names, spec))
 
 
 def reason_plots(found: Drivers, top: int = 6) -> dict[str, Figure]:

@@ -147,6 +147,8 @@ GROUPS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
 }
 """Group -> its name in English and in Chinese, and its features."""
 
+ATTRIBUTES_ZH = {"profile_acquisition_channel": "获客渠道", "profile_acquisition_cost": "获客成本"}
+
 BTYD = "btyd_"
 """Prefix of what a buy-till-you-die model says: it knows a customer's orders and silence only, like `rhythm`."""
 
@@ -173,4 +175,5 @@ def label(group: str, spec: FeatureSpec) -> tuple[str, str]:
     for kind, slug in slugs(spec.event_types).items():
         if group == f"event_{slug}":
             return f"events '{kind}'", f"“{kind}”行为"
-    return group, group
+    attribute = group.removeprefix("profile_").replace("_", " ")
+    return attribute, ATTRIBUTES_ZH.get(group, attribute)

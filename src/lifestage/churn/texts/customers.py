@@ -4,6 +4,7 @@ from lifestage.churn.sentences import Case, case, literal
 from lifestage.churn.texts.behaviour import counted
 from lifestage.churn.texts.orders import Texts
 from lifestage.features import Feature
+from lifestage.features.groups import ATTRIBUTES_ZH
 
 
 def feedback() -> Texts:
@@ -113,11 +114,8 @@ SUBSCRIPTIONS: Texts = {
 
 def attribute(feature: Feature) -> tuple[Case, ...]:
     """A profile column: its level, yes or no, an amount or a number."""
-    plain = literal(feature.name.removeprefix("profile_").replace("_", " "))
-    en, zh = {
-        "profile_acquisition_channel": ("acquisition channel", "获客渠道"),
-        "profile_acquisition_cost": ("acquisition cost", "获客成本"),
-    }.get(feature.name, (plain, plain))
+    en = literal(feature.name.removeprefix("profile_").replace("_", " "))
+    zh = ATTRIBUTES_ZH.get(feature.name, en)
     unknown = case(f"{en}: not known", f"{zh}：未知")
     if feature.unit == "flag":
         return (
