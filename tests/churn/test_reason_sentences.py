@@ -105,7 +105,7 @@ RHYTHM = {
             "days_since_last_event",
             {"days_since_last_event": 30.0, "inactive_over_max": 2.0, "max_inactive_days": 15.0},
             "no activity for 30 days; the longest pause before was 15 days",
-            "已30天没有活动，此前最长间隔15天",
+            "已30天没有任何行为，此前最长间隔15天",
         ),
         (
             "event_add_to_list_30d",

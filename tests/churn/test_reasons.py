@@ -238,6 +238,20 @@ def test_the_scale_of_a_layer_above_the_trees(model: Any) -> None:
         assert [r["contribution"] / 2 for r in a] == pytest.approx([r["contribution"] for r in b])
 
 
+def test_what_a_layer_above_the_trees_adds_by_itself(model: Any) -> None:
+    booster, own, columns = model
+    wanted = np.arange(400) % 2 == 0
+    plain = reasons(booster, columns, own, wanted, top=50, spec=SPEC).to_pylist()
+    term = np.where(np.arange(400) < 200, 50.0, -50.0)
+    more = reasons(booster, columns, own, wanted, top=50, spec=SPEC, further={"profile_age": term})
+    for i in np.flatnonzero(wanted).tolist():
+        (only,) = more[i].as_py()
+        assert only["group"] == "profile_age"
+        alone = sum(r["contribution"] for r in plain[i] if r["group"] == "profile_age")
+        assert only["contribution"] == pytest.approx(term[i] + alone, abs=1)
+        assert only["direction"] == ("raises" if i < 200 else "lowers")
+
+
 # --- facts that are one for a customer ------------------------------------------------------------------------
 
 Merged = Callable[[dict[str, float]], dict[str, float]]

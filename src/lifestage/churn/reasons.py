@@ -75,6 +75,7 @@ def reasons(
     spec: FeatureSpec = PLAIN,
     currency: str = "",
     scale: float = 1.0,
+    further: Mapping[str, Floats] | None = None,
     num_threads: int = 1,
 ) -> pa.Array:
     """list<schemas.REASON>[n]: up to `top` groups of the largest absolute contribution, that first; null where not
@@ -82,7 +83,8 @@ def reasons(
 
     `features` holds one value per customer of the model's `names`, and of any further column that a sentence may
     mention. A group below LEAST_SHARE is no reason, so a list may be shorter. `scale` is the weight of
-    the trees' score in the model's log-odds, where a layer above them has one.
+    the trees' score in the model's log-odds, where a layer above them has one; `further` is what that layer adds by
+    itself: feature -> its term less the term's mean, log-odds, one value per customer.
     """
     n, which = len(wanted), np.flatnonzero(wanted)
     if not len(which) or top < 1:
@@ -91,6 +93,8 @@ def reasons(
     columns = features if len(which) == n else {name: values[which] for name, values in features.items()}
     rows = np.column_stack([columns[name] for name in names])
     contributed = contributions(booster, rows, num_threads=num_threads)[:, :-1] * scale
+    for name, term in (further or {}).items():
+        contributed[:, names.index(name)] += term[which]
     merge(contributed, columns, names, spec)
     grouping = Grouping(names, spec)
     sums = grouping.sums(contributed)

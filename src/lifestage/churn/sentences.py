@@ -196,7 +196,7 @@ def span(value: float) -> str:
 
 
 def every(value: float) -> str:
-    shown = number(value)
+    shown = _rhythm(value)
     return "every day" if shown == "1" else f"every {shown} days"
 
 
@@ -207,6 +207,10 @@ def times(value: float) -> str:
 
 def _whole(value: float) -> str:
     return f"{max(round(value), 1):,}"
+
+
+def _rhythm(value: float) -> str:
+    return number(value) if value < 3 else _whole(value)
 
 
 def _days_zh(value: float) -> str:
@@ -254,7 +258,7 @@ def _chinese(kind: str, currency: str, levels: Levels) -> Words:
     fixed: dict[str, Words] = {
         "days": _days_zh,
         "span": _span_zh,
-        "every": lambda value: "每天" if number(value) == "1" else f"每{number(value)}天",
+        "every": lambda value: "每天" if _rhythm(value) == "1" else f"每{_rhythm(value)}天",
         "times": lambda value: f"{number(value)}次",
         "share": percent_zh,
         "hour": _hour,

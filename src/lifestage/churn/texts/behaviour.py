@@ -5,7 +5,7 @@ from lifestage.churn.texts.orders import Texts
 from lifestage.features import FeatureSpec
 from lifestage.features.spec import slugs
 
-NO_EVENT = case("no activity so far", "尚无任何活动记录")
+NO_EVENT = case("no activity so far", "尚无任何行为记录")
 
 
 def counted(
@@ -54,7 +54,7 @@ def changed(name: str, w: int, recent: str, en: str, zh: tuple[str, str]) -> tup
             f"最近{w}天{zh[0]}比前{w}天多{{{name}:abs n}}{zh[1]}",
             f"{name} > 0",
         ),
-        case(f"no activity in the last {2 * w} days", f"最近{2 * w}天没有活动", f"{recent} == 0"),
+        case(f"no activity in the last {2 * w} days", f"最近{2 * w}天没有任何行为", f"{recent} == 0"),
         case(f"as active in the last {w} days as in the {w} before", f"最近{w}天与前{w}天一样活跃"),
     )
 
@@ -62,21 +62,21 @@ def changed(name: str, w: int, recent: str, en: str, zh: tuple[str, str]) -> tup
 INACTIVE = (
     case(
         "no activity for {days_since_last_event:days}; the longest pause before was {max_inactive_days:days}",
-        "已{days_since_last_event:days}没有活动，此前最长间隔{max_inactive_days:days}",
+        "已{days_since_last_event:days}没有任何行为，此前最长间隔{max_inactive_days:days}",
         "inactive_over_max > 1",
     ),
     case(
         "last active {days_since_last_event:days} ago; usually {mean_inactive_days:every}",
-        "最近一次活动在{days_since_last_event:days}前，平时约{mean_inactive_days:every}一次",
+        "最近一次活跃在{days_since_last_event:days}前，平时约{mean_inactive_days:every}活跃一次",
     ),
-    case("last active {days_since_last_event:days} ago", "最近一次活动在{days_since_last_event:days}前"),
+    case("last active {days_since_last_event:days} ago", "最近一次活跃在{days_since_last_event:days}前"),
     NO_EVENT,
 )
 
 
 def behaviour() -> Texts:
     kinds = {
-        "events": ("activity", ("no activity", "没有活动"), ("有", "次行为")),
+        "events": ("activity", ("no activity", "没有任何行为"), ("有", "次行为")),
         "active_days": ("active day", ("no active days", "没有活跃"), ("活跃", "天")),
         "sessions": ("visit", ("no visits", "没有访问"), ("访问", "次")),
     }
@@ -127,7 +127,7 @@ def behaviour() -> Texts:
             ),
         ),
         "days_since_first_event": (
-            case("first seen {days_since_first_event:span} ago", "首次活动在{days_since_first_event:span}前"),
+            case("first seen {days_since_first_event:span} ago", "首次活跃在{days_since_first_event:span}前"),
             NO_EVENT,
         ),
     }
