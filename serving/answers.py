@@ -14,6 +14,20 @@ class Signal(BaseModel):
     level: str
 
 
+class Reason(BaseModel):
+    """One driver of a churn probability."""
+
+    group: Annotated[str, Field(description="Of features that tell one fact.", examples=["rhythm"])]
+    feature: Annotated[str, Field(description="The one of them that adds most.")]
+    direction: Annotated[str, Field(description="raises or lowers the churn probability.")]
+    value: Annotated[float | None, Field(description="null: not known, or a category.")]
+    level: Annotated[str | None, Field(description="Of a category.")]
+    contribution: Annotated[float, Field(description="Of the group, in log-odds.")]
+    share: Annotated[float, Field(ge=0, le=1, description="Of all groups' absolute contributions.")]
+    en: str
+    zh: str
+
+
 class Placed(BaseModel):
     """Where the policy places a customer, and why."""
 
@@ -55,6 +69,10 @@ class Score(Placed):
     next_order_at: Annotated[Instant | None, Field(description="Median, given one comes within the horizon.")]
     next_order_low: Instant | None
     next_order_high: Instant | None
+    churn_reasons: Annotated[
+        list[Reason] | None,
+        Field(description="Strongest first; null for whom the release gives none (scoring.reasons)."),
+    ]
     release: str
 
 

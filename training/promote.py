@@ -94,8 +94,9 @@ def promote(shop: "Shop", as_of: date | None, churn_version: str, clv_version: s
                 )
             )
         manifests = [(folder / bundle.MANIFEST).read_bytes() for folder in (churn, *others)]
+        wanted = shop.scoring.reasons.model_dump_json()
         content = hashlib.sha256(
-            b"".join([*manifests, policy.source.encode(), reference.to_bytes()])
+            b"".join([*manifests, policy.source.encode(), reference.to_bytes(), wanted.encode()])
         ).hexdigest()
         name = f"{shop.shop}-{shown(facts['as_of'], file.zone)[:10]}-{content[:8]}"
         if not (shop.releases / name).exists():
@@ -104,6 +105,7 @@ def promote(shop: "Shop", as_of: date | None, churn_version: str, clv_version: s
                 "timezone": shop.timezone,
                 "currency": shop.currency,
                 "as_of": facts["as_of"],
+                "reasons": shop.scoring.reasons.model_dump(),
                 "versions_registered": {v.model: v.version for v in versions},
                 "metrics": {v.model: dict(v.metrics) for v in versions},
                 "out_of_time": bool(versions[0].metrics.get("out_of_time", 1.0)),

@@ -140,6 +140,7 @@ def fit(
                 "currency": currency,
                 "as_of": moment,
                 "metrics": metrics,
+                "reasons": config.scoring.reasons.model_dump(),
             },
         )
     releases.point_to(Path(into), name)

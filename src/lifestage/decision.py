@@ -10,12 +10,14 @@ import numpy as np
 import pyarrow as pa
 
 from lifestage import features as feature_families
+from lifestage.churn.reasons import reasons
 from lifestage.history import History
 from lifestage.lifecycle.staging import assign
-from lifestage.ragged import Floats
+from lifestage.ragged import Bools, Floats
 from lifestage.release import Release
 from lifestage.schemas import PREVIOUS, SCORE
-from lifestage.scoring import model_columns
+from lifestage.scoring import FEW, model_columns, model_features
+from lifestage.settings import Reasons
 
 RFM = {
     "recency_percentile": "days_since_last_order",
@@ -40,10 +42,25 @@ def _texts(codes: Floats, levels: tuple[str, ...]) -> pa.Array:
     return pa.array(levels, pa.string()).take(places)
 
 
+def _asked_for(rule: Reasons, scores: Mapping[str, Floats]) -> Bools:
+    """Who gets reasons. By the release's percentiles, so that it does not depend on who else is in the block."""
+    return _highest(scores["churn_percentile"], rule.highest_risk_share) | _highest(
+        scores["clv_percentile"], rule.highest_value_share
+    )
+
+
+def _highest(percentile: Floats, share: float) -> Bools:
+    above: Bools = (percentile >= 1 - share) & (share > 0)
+    return above
+
+
 def condition_columns(
     history: History, as_of: int, release: Release, *, threads: int = 0
 ) -> dict[str, pa.Array]:
-    """Every column of a block that conditions may read, before staging: null where a float is NaN."""
+    """Every column of a block that conditions may read, before staging: null where a float is NaN.
+
+    Also the reasons of the churn probability, for whom the release wants them.
+    """
     view = history.before(as_of)
     catalogue = feature_families.catalogue(release.churn.spec)
     features = feature_families.compute(view, release.churn.spec)
@@ -65,6 +82,18 @@ def condition_columns(
     for name in feature_families.categorical(release.churn.spec):
         columns[name] = _texts(features[name], catalogue[name].levels or ())
     columns["acquisition_channel"] = history.profile["acquisition_channel"]
+    if release.reasons.top:
+        wanted = eligible & _asked_for(release.reasons, scores)
+        columns["churn_reasons"] = reasons(
+            release.churn.booster,
+            model_features(view, features, release.churn.features) if wanted.any() else features,
+            release.churn.features,
+            wanted,
+            top=release.reasons.top,
+            spec=release.churn.spec,
+            currency=release.currency,
+            num_threads=1 if len(view) <= FEW else threads,
+        )
     return columns
 
 

@@ -14,11 +14,16 @@ from typing import Any
 from lifestage import bundle, references
 from lifestage.churn.model import ChurnModel
 from lifestage.clv.model import ClvModel
+from lifestage.documents import validate
 from lifestage.errors import InputError
 from lifestage.lifecycle.policy import Policy, parse_text
 from lifestage.references import References
+from lifestage.settings import Reasons
 
 POINTER = "current.json"
+
+
+NO_REASONS = Reasons(top=0)
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Release:
     references: References
     policy: Policy
     manifest: Mapping[str, Any]
+    reasons: Reasons = NO_REASONS
+    """Who gets the reasons of the churn probability; nobody under a release that does not say."""
 
     def __repr__(self) -> str:
         return f"Release({self.name!r}, policy {self.policy.name!r}, {self.currency}, {self.timezone})"
@@ -49,7 +56,8 @@ def write(
     reference: References,
     meta: Mapping[str, Any],
 ) -> Path:
-    """Write release `name` under `folder` from its model folders; `meta` needs timezone and currency."""
+    """Write release `name` under `folder` from its model folders; `meta` needs timezone and currency,
+    and may have `reasons` (settings.Reasons)."""
     bundle.read(churn, "churn")
     if clv is not None:
         bundle.read(clv, "clv")
@@ -77,6 +85,11 @@ def load(folder: Path) -> Release:
             (folder / "policy.yaml").read_text(encoding="utf-8"), f"{folder.name}/policy.yaml", churn.spec
         ),
         manifest=manifest,
+        reasons=validate(
+            Reasons,
+            manifest.get("reasons", NO_REASONS.model_dump()),
+            f"{folder.name}/{bundle.MANIFEST}: reasons",
+        ),
     )
 
 

@@ -169,6 +169,19 @@ HISTORY = pa.schema(
 
 # --- a score: one row per customer and as_of -----------------------------------------------------------
 SIGNAL = pa.struct([("name", pa.string()), ("level", pa.string())])
+REASON = pa.struct(
+    [
+        ("group", pa.string()),  # of features that tell one fact: features.groups
+        ("feature", pa.string()),  # the one of them that adds most, and that the sentence tells
+        ("direction", pa.string()),  # raises or lowers the churn probability
+        ("value", pa.float64()),  # of the feature; null where missing, and for a category
+        ("level", pa.string()),  # of a category
+        ("contribution", pa.float64()),  # of the group, log-odds
+        ("share", pa.float64()),  # [0, 1], of the sum of all groups' absolute contributions
+        ("en", pa.string()),
+        ("zh", pa.string()),
+    ]
+)
 SCORE = pa.schema(
     [
         pa.field("customer_id", pa.string(), nullable=False),
@@ -196,7 +209,8 @@ SCORE = pa.schema(
         ("segment", pa.string()),
         ("risk", pa.string()),
         ("signals", pa.list_(SIGNAL)),
-        ("reasons", pa.list_(pa.string())),
+        ("reasons", pa.list_(pa.string())),  # of the stage and the signals: sentences of the policy
+        ("churn_reasons", pa.list_(REASON)),  # of the churn probability; null where not asked for
         ("action", pa.string()),
         pa.field("release", pa.string(), nullable=False),
     ]

@@ -190,7 +190,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         clv=folder / "clv",
         policy=policies.load("ecommerce"),
         reference=collect(reference_columns(history, as_of, churn, clv)),
-        meta={"shop": shop.shop, "timezone": ZONE, "currency": "EUR", "as_of": as_of},
+        meta={
+            "shop": shop.shop,
+            "timezone": ZONE,
+            "currency": "EUR",
+            "as_of": as_of,
+            "reasons": {"top": 3, "highest_risk_share": 0.3, "highest_value_share": 0.2},
+        },
     )
     releases.point_to(shop.releases, "tiny-1")
     current = releases.current(shop.releases)

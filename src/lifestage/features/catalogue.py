@@ -4,10 +4,11 @@ It is a function of the spec that training learns: a shop with bare transactions
 each further table or column adds its own, in this order.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 
-from lifestage.features import behaviour, custom, feedback, habits, profile, purchases
+from lifestage.features import behaviour, custom, feedback, groups, habits, profile, purchases
 from lifestage.features.feature import Feature
 from lifestage.features.spec import FeatureSpec
 from lifestage.history import Before
@@ -114,7 +115,9 @@ def catalogue(spec: FeatureSpec) -> MappingProxyType[str, Feature]:
         profile.describe(spec),
         custom.describe(spec),
     )
-    return MappingProxyType({feature.name: feature for family in families for feature in family})
+    found = {feature.name: feature for family in families for feature in family}
+    group = groups.groups_of(tuple(found), spec)
+    return MappingProxyType({name: replace(feature, group=group[name]) for name, feature in found.items()})
 
 
 PLAIN = FeatureSpec()

@@ -18,6 +18,9 @@ class Feature:
     as_given: bool = False
     """A static attribute, taken as it stands in the table today, whatever it was at the cutoff."""
 
+    group: str = ""
+    """The features of one group tell the same fact: a reason adds them up and tells it once (groups.GROUPS)."""
+
     @property
     def categorical(self) -> bool:
         return self.levels is not None
