@@ -22,6 +22,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
     """Evaluation fit (grade) and shipped fit (the one that scores) in one MLflow run."""
     from lifestage.churn import plots
     from lifestage.churn.profit_plots import profit_figure
+    from lifestage.churn.reason_plots import drivers, reason_plots
     from lifestage.fitting import fit_churn
     from lifestage.summary import METHODS, grade_text
     from lifestage.tracking import Tracker
@@ -52,6 +53,10 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
         run.metrics(result.metrics())
         run.table(result.table().reset_index(), "evaluation")
         for name, figure in plots.all_plots(result, fitted.evaluated).items():
+            run.figure(figure, name)
+        driven = drivers(fitted.evaluated.model, fitted.test.features, seed=shop.churn.seed)
+        run.table(driven.importance(), "drivers")
+        for name, figure in reason_plots(driven).items():
             run.figure(figure, name)
         if fitted.profit is not None:
             run.metrics(fitted.profit.metrics())

@@ -16,7 +16,7 @@ from lifestage.lifecycle.staging import assign
 from lifestage.ragged import Bools, Floats
 from lifestage.release import Release
 from lifestage.schemas import PREVIOUS, SCORE
-from lifestage.scoring import FEW, model_columns, model_features
+from lifestage.scoring import FEW, clv_summary, model_columns, model_features
 from lifestage.settings import Reasons
 
 RFM = {
@@ -85,12 +85,10 @@ def condition_columns(
     if release.reasons.top:
         wanted = eligible & _asked_for(release.reasons, scores)
         columns["churn_reasons"] = reasons(
-            release.churn.booster,
-            model_features(view, features, release.churn.features) if wanted.any() else features,
-            release.churn.features,
+            release.churn,
+            model_features(view, features, release.churn, clv_summary(view)) if wanted.any() else features,
             wanted,
             top=release.reasons.top,
-            spec=release.churn.spec,
             currency=release.currency,
             num_threads=1 if len(view) <= FEW else threads,
         )

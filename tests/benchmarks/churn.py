@@ -90,7 +90,9 @@ def graded(case: Case) -> list[tuple[str, Evaluation]]:
     with tempfile.TemporaryDirectory() as folder:
         shop = parse({**case.document, "churn": about, "output_dir": folder}, "benchmark")
         path = Path(folder) / "history.parquet"
-        write_history(open_tables(shop, time.time_ns() // 1_000, None), path, shop.scoring.block_customers, None)
+        write_history(
+            open_tables(shop, time.time_ns() // 1_000, None), path, shop.scoring.block_customers, None
+        )
         file = HistoryFile(path)
         first, end = file.facts["first_row"], day_of(file.facts["observed_until"], file.zone)
         while True:

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from lifestage.churn.reason_plots import SAMPLED, drivers, reason_plots
-from lifestage.churn.reasons import contributions
+from lifestage.churn.reasons import model_contributions
 
 
 @pytest.fixture(scope="module")
 def found(fits, simulate):
     sample, model = simulate(5_000, 9), fits[0].model
-    return drivers(model.booster, sample.features, model.features), sample, model
+    return drivers(model, sample.features), sample, model
 
 
 def test_importance_is_the_mean_absolute_contribution(found) -> None:
@@ -21,7 +21,7 @@ def test_importance_is_the_mean_absolute_contribution(found) -> None:
     assert table["mean_absolute"].is_monotonic_decreasing
     assert set(table["group"]) == {"x0", "x1", "x2", "x3"}
     assert set(table["group"][:2]) == {"x0", "x1"}  # what the truth is made of
-    every = contributions(model.booster, np.column_stack([sample.features[n] for n in model.features]))
+    every = model_contributions(model, np.column_stack([sample.features[n] for n in model.features]))
     for _, row in table.iterrows():
         mean = sum(abs(c) for c in every[:, model.features.index(row["group"])].tolist()) / 5_000
         assert row["mean_absolute"] == pytest.approx(mean, rel=0.1)
@@ -29,9 +29,9 @@ def test_importance_is_the_mean_absolute_contribution(found) -> None:
 
 def test_the_same_seed_draws_the_same_customers(found) -> None:
     got, sample, model = found
-    again = drivers(model.booster, sample.features, model.features)
+    again = drivers(model, sample.features)
     assert again.values.tobytes() == got.values.tobytes()
-    other = drivers(model.booster, sample.features, model.features, seed=8)
+    other = drivers(model, sample.features, seed=8)
     assert other.values.tobytes() != got.values.tobytes()
 
 

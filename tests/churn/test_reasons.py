@@ -1,5 +1,6 @@
 """Contributions against Shapley values worked out over all subsets; reasons one by one as many."""
 
+import math
 from collections.abc import Callable, Mapping
 from itertools import combinations
 from math import factorial
@@ -9,8 +10,11 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
+from lifestage.churn.base import NOTHING, Base, Term
+from lifestage.churn.calibration import IDENTITY
 from lifestage.churn.merging import merge
-from lifestage.churn.reasons import LEAST_SHARE, Grouping, contributions, reasons
+from lifestage.churn.model import ChurnModel, Trees
+from lifestage.churn.reasons import LEAST_SHARE, Grouping, contributions, model_contributions, reasons
 from lifestage.features import PLAIN, names
 from lifestage.schemas import REASON
 from tests.features.families import SPEC
@@ -167,24 +171,37 @@ def test_groups_add_up(model: Any) -> None:
         assert best[row] == max(members, key=lambda j, r=row: contributed[r, j] * signs[r])
 
 
+def model_of(booster: lgb.Booster | None, own: tuple[str, ...], base: Base = NOTHING) -> ChurnModel:
+    text = "" if booster is None else booster.model_to_string()
+    fits = {"evaluation": Trees(text, IDENTITY, base)}
+    return ChurnModel(
+        fits,  # type: ignore[arg-type]
+        "evaluation",
+        features=own,
+        horizon_days=90,
+        active_within_days=365,
+        spec=SPEC,
+    )
+
+
 def every(n: int) -> np.ndarray:
     return np.ones(n, np.bool_)
 
 
 def test_reasons_of_one_equal_those_of_many(model: Any) -> None:
     booster, own, columns = model
-    how = {"top": 4, "spec": SPEC, "currency": "EUR"}
-    many = reasons(booster, columns, own, every(400), **how)
+    how = {"top": 4, "currency": "EUR"}
+    many = reasons(model_of(booster, own), columns, every(400), **how)
     assert many.type.value_type == REASON
     for i in range(0, 400, 5):
         one = {name: values[i : i + 1] for name, values in columns.items()}
-        assert reasons(booster, one, own, every(1), **how).to_pylist() == many[i : i + 1].to_pylist()
+        assert reasons(model_of(booster, own), one, every(1), **how).to_pylist() == many[i : i + 1].to_pylist()
 
 
 def test_reasons_against_a_slow_loop(model: Any) -> None:
     """Ranked by the group's sum, told by the feature that adds most to its direction, shares of all groups."""
     booster, own, columns = model
-    got = reasons(booster, columns, own, every(400), top=3, spec=SPEC).to_pylist()
+    got = reasons(model_of(booster, own), columns, every(400), top=3).to_pylist()
     contributed = contributions(booster, np.column_stack([columns[name] for name in own]))[:, :-1]
     merge(contributed, columns, own, SPEC)
     grouping = Grouping(own, SPEC)
@@ -219,37 +236,39 @@ def test_reasons_against_a_slow_loop(model: Any) -> None:
 def test_reasons_only_where_wanted(model: Any) -> None:
     booster, own, columns = model
     wanted = np.arange(400) % 3 == 0
-    how: dict[str, Any] = {"top": 2, "spec": SPEC, "currency": "EUR"}
-    some = reasons(booster, columns, own, wanted, **how)
-    every_one = reasons(booster, columns, own, every(400), **how).to_pylist()
+    how: dict[str, Any] = {"top": 2, "currency": "EUR"}
+    some = reasons(model_of(booster, own), columns, wanted, **how)
+    every_one = reasons(model_of(booster, own), columns, every(400), **how).to_pylist()
     assert some.to_pylist() == [every_one[i] if wanted[i] else None for i in range(400)]
-    assert reasons(booster, columns, own, ~every(400), **how).to_pylist() == [None] * 400
-    assert reasons(booster, columns, own, wanted, top=0, spec=SPEC).to_pylist() == [
+    assert reasons(model_of(booster, own), columns, ~every(400), **how).to_pylist() == [None] * 400
+    assert reasons(model_of(booster, own), columns, wanted, top=0).to_pylist() == [
         [] if w else None for w in wanted
     ]
 
 
-def test_the_scale_of_a_layer_above_the_trees(model: Any) -> None:
+def test_the_linear_part_counts_from_its_mean_and_the_whole_adds_up(model: Any) -> None:
     booster, own, columns = model
-    plain = reasons(booster, columns, own, every(400), top=2, spec=SPEC).to_pylist()
-    half = reasons(booster, columns, own, every(400), top=2, spec=SPEC, scale=0.5).to_pylist()
-    assert [r["en"] for row in plain for r in row] == [r["en"] for row in half for r in row]
-    for a, b in zip(plain, half, strict=True):
-        assert [r["contribution"] / 2 for r in a] == pytest.approx([r["contribution"] for r in b])
+    rows = np.column_stack([columns[name] for name in own])
+    base = Base(0.4, (Term("order_count", "log1p", 1.2, 0.7, -50.0),))
+    linear, trees = model_of(booster, own, base), model_of(booster, own)
+    got = model_contributions(linear, rows)
+    assert got.sum(axis=1) == pytest.approx(linear.score({name: columns[name] for name in own}), abs=1e-9)
+    added = got - model_contributions(trees, rows)
+    by_hand = np.zeros_like(added)
+    by_hand[:, own.index("order_count")] = [
+        0.0 if math.isnan(c) else -50.0 * (math.log1p(c) - 1.2) / 0.7 for c in columns["order_count"].tolist()
+    ]
+    by_hand[:, -1] = 0.4
+    assert added == pytest.approx(by_hand, abs=1e-9)
 
 
-def test_what_a_layer_above_the_trees_adds_by_itself(model: Any) -> None:
-    booster, own, columns = model
-    wanted = np.arange(400) % 2 == 0
-    plain = reasons(booster, columns, own, wanted, top=50, spec=SPEC).to_pylist()
-    term = np.where(np.arange(400) < 200, 50.0, -50.0)
-    more = reasons(booster, columns, own, wanted, top=50, spec=SPEC, further={"profile_age": term})
-    for i in np.flatnonzero(wanted).tolist():
-        (only,) = more[i].as_py()
-        assert only["group"] == "profile_age"
-        alone = sum(r["contribution"] for r in plain[i] if r["group"] == "profile_age")
-        assert only["contribution"] == pytest.approx(term[i] + alone, abs=1)
-        assert only["direction"] == ("raises" if i < 200 else "lowers")
+def test_a_model_without_trees_has_reasons_too(model: Any) -> None:
+    _, own, columns = model
+    base = Base(0.0, (Term("order_count", "log1p", 0.0, 1.0, -1.0),))
+    found = reasons(model_of(None, own, base), columns, every(400), top=3).to_pylist()
+    for row in found:
+        assert [r["direction"] for r in row] in (["lowers"], [])  # a fact that order_count tells, or nothing
+    assert any(found)
 
 
 # --- facts that are one for a customer ------------------------------------------------------------------------

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from lifestage.churn.merging import merge
-from lifestage.churn.reasons import contributions
+from lifestage.churn.reasons import model_contributions
 from lifestage.decision import decide_block
 from lifestage.features import compute
 from lifestage.release import Release
+from lifestage.scoring import clv_summary, model_features
 from lifestage.settings import Reasons
 
 
@@ -48,10 +49,11 @@ def test_a_customers_reasons_do_not_hang_on_the_rule_for_others(made: Any) -> No
 def test_reasons_explain_the_trees_of_the_release(made: Any) -> None:
     """The strongest reasons' contributions are sums over columns that add up to the trees' own score."""
     churn, block = made.release.churn, made.history.block(0)
-    features = compute(block.before(made.run.as_of), churn.spec)
+    view = block.before(made.run.as_of)
+    features = model_features(view, compute(view, churn.spec), churn, clv_summary(view))
     rows = np.column_stack([features[name] for name in churn.features])
-    contributed = contributions(churn.booster, rows)
-    raw = churn.booster.predict(rows, raw_score=True)
+    contributed = model_contributions(churn, rows)
+    raw = churn.score({name: features[name] for name in churn.features})
     np.testing.assert_allclose(contributed.sum(axis=1), raw, atol=1e-9)
     merge(contributed[:, :-1], features, churn.features, churn.spec)
     np.testing.assert_allclose(contributed.sum(axis=1), raw, atol=1e-9)

@@ -6,7 +6,6 @@ Figures without pyplot, in the style of `plots`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,9 +14,10 @@ from matplotlib.ticker import PercentFormatter
 
 from lifestage.churn.evaluation import MODEL
 from lifestage.churn.merging import merge
+from lifestage.churn.model import ChurnModel
 from lifestage.churn.plots import COLOURS, GREY
-from lifestage.churn.reasons import Grouping, contributions
-from lifestage.features import PLAIN, FeatureSpec, catalogue
+from lifestage.churn.reasons import Grouping, model_contributions
+from lifestage.features import FeatureSpec, catalogue
 from lifestage.features.groups import label
 from lifestage.ragged import Floats
 
@@ -64,19 +64,18 @@ class Drivers:
 
 
 def drivers(
-    booster: lgb.Booster,
+    model: ChurnModel,
     features: Mapping[str, Floats],
-    names: tuple[str, ...],
-    spec: FeatureSpec = PLAIN,
     *,
     seed: int = 7,
     num_threads: int = 1,
 ) -> Drivers:
     """Contributions of at most SAMPLED of the customers of `features` (one value each), drawn by `seed`."""
+    names, spec = model.features, model.spec
     rows = np.column_stack([features[name] for name in names])
     if len(rows) > SAMPLED:
         rows = rows[np.sort(np.random.default_rng(seed).choice(len(rows), SAMPLED, replace=False))]
-    contributed = contributions(booster, rows, num_threads=num_threads)[:, :-1]
+    contributed = model_contributions(model, rows, num_threads=num_threads)[:, :-1]
     merged = contributed.copy()
     merge(merged, dict(zip(names, rows.T, strict=True)), names, spec)
     return Drivers(names, spec, rows, contributed, merged, Grouping(names, spec))

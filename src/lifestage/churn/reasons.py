@@ -1,8 +1,8 @@
 """Why the churn model says what it says of a customer: the strongest drivers, told in two languages.
 
 LightGBM's own contributions (path-dependent TreeSHAP: Lundberg et al. 2020, Nature Machine Intelligence 2, 56-67)
-are summed by groups of features that tell the same fact. They are in log-odds of the trees: a customer's
-contributions and the base value add up to the raw score, and a positive one raises the churn probability.
+and the terms of the linear part are summed by groups of features that tell the same fact. They are in log-odds: a
+customer's contributions and the base value add up to the score, and a positive one raises the churn probability.
 """
 
 import math
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from lifestage.churn.merging import merge
+from lifestage.churn.model import ChurnModel
 from lifestage.churn.texts import speakers
 from lifestage.features import PLAIN, FeatureSpec, catalogue
 from lifestage.features.groups import groups_of
@@ -33,6 +34,22 @@ def contributions(booster: lgb.Booster, rows: Floats, *, num_threads: int = 1) -
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
         out[start : start + CHUNK] = booster.predict(part, pred_contrib=True, num_threads=num_threads)
+    return out
+
+
+def model_contributions(model: ChurnModel, rows: Floats, *, num_threads: int = 1) -> Floats:
+    """As `contributions`, of the whole model: each row sums to its log-odds before calibration.
+
+    A term of the linear part counts from its mean, which is the SHAP value of a linear model (Lundberg & Lee 2017,
+    corollary 1); the map above it moves all log-odds alike, or stretches them, and changes no order.
+    """
+    out = np.zeros((len(rows), len(model.features) + 1))
+    if model.booster is not None:
+        out += contributions(model.booster, rows, num_threads=num_threads)
+    out[:, -1] += model.base.intercept
+    for term in model.base.terms:
+        place = model.features.index(term.column)
+        out[:, place] += term({term.column: rows[:, place]})
     return out
 
 
@@ -66,35 +83,28 @@ class Grouping:
 
 
 def reasons(
-    booster: lgb.Booster,
+    model: ChurnModel,
     features: Mapping[str, np.ndarray],
-    names: tuple[str, ...],
     wanted: Bools,
     *,
     top: int,
-    spec: FeatureSpec = PLAIN,
     currency: str = "",
-    scale: float = 1.0,
-    further: Mapping[str, Floats] | None = None,
     num_threads: int = 1,
 ) -> pa.Array:
     """list<schemas.REASON>[n]: up to `top` groups of the largest absolute contribution, that first; null where not
     `wanted`.
 
-    `features` holds one value per customer of the model's `names`, and of any further column that a sentence may
-    mention. A group below LEAST_SHARE is no reason, so a list may be shorter. `scale` is the weight of
-    the trees' score in the model's log-odds, where a layer above them has one; `further` is what that layer adds by
-    itself: feature -> its term less the term's mean, log-odds, one value per customer.
+    `features` holds one value per customer of the model's own, and of any further column that a sentence may
+    mention. A group below LEAST_SHARE is no reason, so a list may be shorter.
     """
+    names, spec = model.features, model.spec
     n, which = len(wanted), np.flatnonzero(wanted)
     if not len(which) or top < 1:
         empty = pa.array([[]] * len(which), pa.list_(REASON))
         return _spread(empty.offsets, empty.values, wanted)
     columns = features if len(which) == n else {name: values[which] for name, values in features.items()}
     rows = np.column_stack([columns[name] for name in names])
-    contributed = contributions(booster, rows, num_threads=num_threads)[:, :-1] * scale
-    for name, term in (further or {}).items():
-        contributed[:, names.index(name)] += term[which]
+    contributed = model_contributions(model, rows, num_threads=num_threads)[:, :-1]
     merge(contributed, columns, names, spec)
     grouping = Grouping(names, spec)
     sums = grouping.sums(contributed)
