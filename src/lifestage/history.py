@@ -51,7 +51,8 @@ class Before:
     def rows(self, kind: Literal["events", "feedback"]) -> Known:
         """The rows of a kind as flat arrays that hold no later row."""
         block = self._history.block_rows(kind)
-        return known_rows(block, block.rows.before(self.cutoff), self.cutoff)
+        view = self.events if kind == "events" else block.rows.before(self.cutoff)
+        return known_rows(block, view, self.cutoff)
 
     def alone(self) -> "Before":
         """The same view of a copy that holds nothing else: no row at or after the cutoff, no later instant."""

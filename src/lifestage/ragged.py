@@ -4,7 +4,7 @@ A segment is always reduced alone (`ufunc.reduceat` over start/end pairs, never 
 customers): a customer's figure then has the same bits in a block of one and in a block of a million.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,7 +35,7 @@ class Ragged:
 
     def rows_before(self, instant: int) -> Ints:
         """Rows with t < instant of each customer, int64[n]."""
-        seen = np.concatenate([[0], np.cumsum(self.t < instant)])
+        seen = running_count(self.t < instant)
         rows: Ints = seen[self.ends] - seen[self.starts]
         return rows
 
@@ -55,6 +55,22 @@ class Ragged:
         """Only the rows with start <= t < end; nothing is copied."""
         first = self.starts + self.rows_before(start)
         return Ragged(first, self.starts + self.rows_before(end), self.t, self.columns)
+
+
+class Children(Mapping[str, pa.Array]):
+    """The columns of the rows but `t`, each unwrapped when it is asked for."""
+
+    def __init__(self, rows: pa.StructArray) -> None:
+        self._rows = rows
+
+    def __getitem__(self, name: str) -> pa.Array:
+        return self._rows.field(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (field.name for field in self._rows.type if field.name != "t")
+
+    def __len__(self) -> int:
+        return int(self._rows.type.num_fields) - 1
 
 
 @dataclass(frozen=True)
@@ -97,14 +113,20 @@ def places(coded: Coded, wanted: tuple[str, ...], other: int) -> Ints:
     return table[coded.codes]  # -1 takes the last entry
 
 
+def running_count(marked: Bools) -> Ints:
+    """Marked rows before each row, and in the end all of them, int64[rows + 1]."""
+    count = np.zeros(len(marked) + 1, np.int64)
+    marked.cumsum(out=count[1:])
+    return count
+
+
 def owners(rows: Ragged) -> Ints:
     """The customer that each flat row belongs to, -1 for a row of nobody, int64[rows]."""
-    if len(rows.starts) == 1:
-        owner = np.full(len(rows.t), -1, np.int64)
-        owner[rows.starts[0] : rows.ends[0]] = 0
-        return owner
+    of = np.arange(len(rows.starts)).repeat(rows.counts)
+    if len(of) == len(rows.t):
+        return of
     owner = np.full(len(rows.t), -1, np.int64)
-    owner[rows.owned()] = np.repeat(np.arange(len(rows.starts)), rows.counts)
+    owner[rows.owned()] = of
     return owner
 
 
@@ -123,33 +145,43 @@ def next_same(owner: Ints, codes: Ints) -> Ints:
 def from_list_array(column: pa.Array | pa.ChunkedArray) -> Ragged:
     """A `list<struct<t, ...>>` column as flat arrays, without copying the instants."""
     if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-        if isinstance(column, pa.ChunkedArray):  # no chunk or several: pyarrow kept the wrapper
+        if column.num_chunks == 1:
+            column = column.chunk(0)
+        else:
             column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    values = column.values
     offsets = column.offsets.to_numpy().astype(np.int64)
+    low, high = int(offsets[0]), int(offsets[-1])
+    if high - low < len(values):  # a slice of a longer column: its cost must be its own
+        values = values.slice(low, high - low)
+        offsets -= low
     starts, ends = offsets[:-1], offsets[1:]
     if column.null_count:  # a null list is an empty one, whatever stands behind it
         ends = np.where(column.is_valid().to_numpy(zero_copy_only=False), ends, starts)
-    values = column.values
-    children = {values.type.field(i).name: values.field(i) for i in range(values.type.num_fields)}
-    t = children.pop("t").view(pa.int64()).to_numpy(zero_copy_only=False)
-    return Ragged(starts, ends, t, children)
+    t = values.field("t").view(pa.int64()).to_numpy(zero_copy_only=False)
+    return Ragged(starts, ends, t, Children(values))
 
 
 def reduce_segments(ufunc: np.ufunc, values: Floats | Ints, starts: Ints, ends: Ints, empty: float) -> Floats:
-    """`ufunc` over values[starts[i]:ends[i]] of each segment, float64[n]; `empty` where it has no row.
+    """`ufunc` over values[..., starts[i]:ends[i]] of each segment, float64[..., n]; `empty` where it has no row.
 
-    Segments must not overlap and must be in order.
+    Leading axes of `values` hold several columns, reduced in one call. Segments may overlap if none but the last
+    ends with the array.
     """
-    out = np.full(len(starts), empty, np.float64)
-    filled = ends > starts
-    if not filled.any():
+    out = np.full((*values.shape[:-1], len(starts)), empty, np.float64)
+    filled = (ends > starts).nonzero()[0]
+    if not len(filled):
         return out
-    pairs = np.empty(2 * int(filled.sum()), np.int64)
-    pairs[0::2], pairs[1::2] = starts[filled], ends[filled]
-    if pairs[-1] == len(values):  # the last segment then runs to the end of the array by itself
-        pairs = pairs[:-1]
-    out[filled] = ufunc.reduceat(values, pairs)[0::2]
+    pairs = np.empty((len(filled), 2), np.int64)
+    pairs[:, 0], pairs[:, 1] = starts[filled], ends[filled]
+    flat = pairs.reshape(-1)
+    if flat[-1] == values.shape[-1]:  # the last segment then runs to the end of the array by itself
+        flat = flat[:-1]
+    found = ufunc.reduceat(values, flat, axis=-1)[..., 0::2]
+    if len(filled) == len(starts):
+        out[...] = found
+    else:
+        out[..., filled] = found
     return out
 
 
@@ -168,6 +200,19 @@ def segment_max(values: Floats | Ints, starts: Ints, ends: Ints) -> Floats:
     return reduce_segments(np.maximum, values, starts, ends, np.nan)
 
 
+def window_sums(values: Floats, starts: Ints, ends: Ints) -> Floats:
+    """Sums over several segments of each customer, which may overlap, float64[n, windows]; starts, ends alike.
+
+    Each is a sum of its own rows from first to last, so that no window's figure hangs on another window.
+    """
+    # A further row lets a segment that is not the last one end with the array.
+    longer = np.concatenate([values, _NOTHING])
+    return segment_sum(longer, starts.reshape(-1), ends.reshape(-1)).reshape(starts.shape)
+
+
+_NOTHING = np.zeros(1)
+
+
 def at(values: Floats | Ints, rows: Ints, present: Bools) -> Floats:
     """values[rows[i]] where present[i], else NaN, float64[n]."""
     out = np.full(len(rows), np.nan, np.float64)
@@ -177,5 +222,12 @@ def at(values: Floats | Ints, rows: Ints, present: Bools) -> Floats:
 
 def keep_rows(keep: Bools, starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
     """Segment bounds after the rows with keep=False were dropped from the flat arrays."""
-    kept = np.concatenate([[0], np.cumsum(keep)])
+    kept = running_count(keep)
     return kept[starts], kept[ends]
+
+
+def ratio(above: Floats | Ints, below: Floats | Ints, defined: Bools) -> Floats:
+    """above / below where `defined`, else NaN, float64[n]."""
+    out = np.full(defined.shape, np.nan)
+    np.divide(above, below, out=out, where=defined)
+    return out
