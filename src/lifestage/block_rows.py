@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from lifestage.localtime import local_days, to_local
-from lifestage.ragged import Bools, Coded, Floats, Ints, Ragged, encode, next_same, owners
+from lifestage.ragged import Bools, Coded, Floats, Ints, Ragged, Segments, encode, next_same, owners
 from lifestage.schemas import INSTANT
 
 
@@ -80,6 +80,11 @@ class Purchases:
     def present(self) -> Bools:
         """Who has a purchase, bool[n]."""
         return self.counts > 0
+
+    @cached_property
+    def segments(self) -> Segments:
+        """Each customer's rows."""
+        return Segments(self.starts, self.ends)
 
     @property
     def zone(self) -> str:

@@ -162,42 +162,58 @@ def from_list_array(column: pa.Array | pa.ChunkedArray) -> Ragged:
     return Ragged(starts, ends, t, Children(values))
 
 
-def reduce_segments(ufunc: np.ufunc, values: Floats | Ints, starts: Ints, ends: Ints, empty: float) -> Floats:
-    """`ufunc` over values[..., starts[i]:ends[i]] of each segment, float64[..., n]; `empty` where it has no row.
+class Segments:
+    """Segments [starts[i], ends[i]) of a flat array, in order; they may overlap if none but the last ends with it.
 
-    Leading axes of `values` hold several columns, reduced in one call. Segments may overlap if none but the last
-    ends with the array.
+    What several reductions need of the bounds is worked out once.
     """
-    out = np.full((*values.shape[:-1], len(starts)), empty, np.float64)
-    filled = (ends > starts).nonzero()[0]
-    if not len(filled):
+
+    def __init__(self, starts: Ints, ends: Ints) -> None:
+        self._n = len(starts)
+        self._filled = (ends > starts).nonzero()[0]
+        self._all = len(self._filled) == self._n
+        self._bounds = np.empty(2 * len(self._filled), np.int64)
+        self._bounds[0::2] = starts if self._all else starts[self._filled]
+        self._bounds[1::2] = ends if self._all else ends[self._filled]
+
+    def sum(self, values: Floats | Ints) -> Floats:
+        """Sum of each segment, 0 where it is empty, float64[..., n]."""
+        return self._reduce(np.add, values, 0.0)
+
+    def min(self, values: Floats | Ints) -> Floats:
+        """Least value of each segment, NaN where it is empty, float64[..., n]."""
+        return self._reduce(np.minimum, values, np.nan)
+
+    def max(self, values: Floats | Ints) -> Floats:
+        """Greatest value of each segment, NaN where it is empty, float64[..., n]."""
+        return self._reduce(np.maximum, values, np.nan)
+
+    def _reduce(self, ufunc: np.ufunc, values: Floats | Ints, empty: float) -> Floats:
+        """`ufunc` over values[..., starts[i]:ends[i]]: leading axes hold several columns."""
+        bounds = self._bounds
+        if len(bounds) and bounds[-1] == values.shape[-1]:  # the last segment then runs to the end by itself
+            bounds = bounds[:-1]
+        if self._all and self._n:
+            return np.asarray(ufunc.reduceat(values, bounds, axis=-1)[..., 0::2], np.float64, order="C")
+        out = np.full((*values.shape[:-1], self._n), empty)
+        if len(bounds):
+            out[..., self._filled] = ufunc.reduceat(values, bounds, axis=-1)[..., 0::2]
         return out
-    pairs = np.empty((len(filled), 2), np.int64)
-    pairs[:, 0], pairs[:, 1] = starts[filled], ends[filled]
-    flat = pairs.reshape(-1)
-    if flat[-1] == values.shape[-1]:  # the last segment then runs to the end of the array by itself
-        flat = flat[:-1]
-    found = ufunc.reduceat(values, flat, axis=-1)[..., 0::2]
-    if len(filled) == len(starts):
-        out[...] = found
-    else:
-        out[..., filled] = found
-    return out
 
 
 def segment_sum(values: Floats | Ints, starts: Ints, ends: Ints) -> Floats:
     """Sum of each segment, 0 where it is empty, float64[n]."""
-    return reduce_segments(np.add, values, starts, ends, 0.0)
+    return Segments(starts, ends).sum(values)
 
 
 def segment_min(values: Floats | Ints, starts: Ints, ends: Ints) -> Floats:
     """Least value of each segment, NaN where it is empty, float64[n]."""
-    return reduce_segments(np.minimum, values, starts, ends, np.nan)
+    return Segments(starts, ends).min(values)
 
 
 def segment_max(values: Floats | Ints, starts: Ints, ends: Ints) -> Floats:
     """Greatest value of each segment, NaN where it is empty, float64[n]."""
-    return reduce_segments(np.maximum, values, starts, ends, np.nan)
+    return Segments(starts, ends).max(values)
 
 
 def window_sums(values: Floats, starts: Ints, ends: Ints) -> Floats:
@@ -227,7 +243,7 @@ def keep_rows(keep: Bools, starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
 
 
 def ratio(above: Floats | Ints, below: Floats | Ints, defined: Bools) -> Floats:
-    """above / below where `defined`, else NaN, float64[n]."""
-    out = np.full(defined.shape, np.nan)
+    """above / below where `defined`, else NaN, float64[..., n]; leading axes of `above` hold several columns."""
+    out = np.full(above.shape, np.nan)
     np.divide(above, below, out=out, where=defined)
     return out

@@ -36,13 +36,13 @@ def link_refunds(purchases: Ragged, refunds: Ragged) -> Links:
     decide, so no later row can change a link.
     """
     amounts, sizes = _amounts(purchases), _amounts(refunds)
-    orders = refunds.columns["order_at"].cast(pa.int64())
-    order_at = np.asarray(orders.fill_null(0).to_numpy(zero_copy_only=False), np.int64)
-    named = orders.is_valid().to_numpy(zero_copy_only=False) & (order_at <= refunds.t)
+    order_at = refunds.columns["order_at"].view(pa.int64()).to_numpy(zero_copy_only=False)  # NaN where null
+    named = order_at <= refunds.t
+    orders = np.where(named, order_at, 0).astype(np.int64)
     t: list[int] = []
     purchase: list[int] = []
     amount: list[float] = []
-    for i in np.flatnonzero(refunds.ends > refunds.starts):
+    for i in (refunds.ends > refunds.starts).nonzero()[0].tolist():
         mine = slice(refunds.starts[i], refunds.ends[i])
         low, high = int(purchases.starts[i]), int(purchases.ends[i])
         at = refunds.t[mine].tolist()
@@ -51,7 +51,7 @@ def link_refunds(purchases: Ragged, refunds: Ragged) -> Links:
             amounts[low:high].tolist(),
             at,
             sizes[mine].tolist(),
-            [order if has else None for order, has in zip(order_at[mine].tolist(), named[mine], strict=True)],
+            [order if has else None for order, has in zip(orders[mine].tolist(), named[mine], strict=True)],
         )
         for refund, row, taken in links:
             t.append(at[refund])

@@ -5,6 +5,9 @@ distinct session_id; events without one belong to one session until a pause of m
 or an active day lies in a window if its last event does.
 """
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 import numpy as np
 
 from lifestage.block_rows import Known
@@ -13,7 +16,7 @@ from lifestage.features.spec import FeatureSpec, slugs
 from lifestage.features.windows import Windows
 from lifestage.history import Before
 from lifestage.localtime import DAY, HOUR
-from lifestage.ragged import Bools, Floats, Ints, at, places, ratio, segment_max, segment_sum
+from lifestage.ragged import Bools, Floats, Ints, Segments, at, places, ratio
 
 Columns = dict[str, Floats]
 FAMILY = "behaviour"
@@ -171,7 +174,8 @@ def _active(view: Before, events: Known, windows: Windows, last: Floats) -> Colu
     starts = ends - active[None].astype(np.int64)
     first_gap = np.minimum(starts + 1, ends)
     n_gaps = ends - first_gap
-    longest = segment_max(gaps, first_gap, ends)
+    segments = Segments(first_gap, ends)
+    longest = segments.max(gaps)
     gaps[starts[ends > starts]] = 0.0  # not a gap: a customer's first active day
     streaks = (gaps >= STREAK_DAYS).nonzero()[0]
     streaks = streaks[events.t[opens[streaks]] >= view.cutoff - 365 * DAY]
@@ -179,7 +183,7 @@ def _active(view: Before, events: Known, windows: Windows, last: Floats) -> Colu
         "active_days": active[None],
         **{f"active_days_{w}d": active[w] for w in TOTALS},
         **{f"active_days_change_{w}d": 2 * active[w] - active[2 * w] for w in CHANGES},
-        "mean_inactive_days": ratio(segment_sum(gaps, first_gap, ends), n_gaps, n_gaps > 0),
+        "mean_inactive_days": ratio(segments.sum(gaps), n_gaps, n_gaps > 0),
         "max_inactive_days": longest,
         "inactive_over_max": last / longest,  # a gap is at least one day: never zero
         "inactive_streaks_365d": np.bincount(of[streaks], minlength=n).astype(np.float64),
@@ -197,9 +201,14 @@ def _session_ends(events: Known) -> Bools:
     return ends
 
 
+@lru_cache(maxsize=32)
+def _named(types: tuple[str, ...]) -> Mapping[str, str]:
+    return slugs(types)
+
+
 def _types(view: Before, events: Known, windows: Windows, spec: FeatureSpec) -> Columns:
     """Columns of each learnt type, and the furthest step of the funnel."""
-    n, named = len(view), slugs(spec.event_types)
+    n, named = len(view), _named(spec.event_types)
     coded = events.codes("event_type")
     size = len(spec.event_types)
     code = places(coded, spec.event_types, size)

@@ -14,7 +14,7 @@ from lifestage.features.feature import Feature
 from lifestage.features.spec import FeatureSpec
 from lifestage.history import Before
 from lifestage.localtime import DAY, HOUR, local_days
-from lifestage.ragged import Bools, Coded, Floats, Ints, ratio, segment_max, segment_sum
+from lifestage.ragged import Bools, Coded, Floats, Ints, Segments, ratio
 
 Columns = dict[str, Floats]
 FAMILY = "purchases"
@@ -165,7 +165,7 @@ def _trend(bought: Purchases, present: Bools, basics: Columns) -> Columns:
     mean = basics["mean_order_value"]
     return {
         "order_value_slope": ratio(
-            12 * segment_sum(lever, bought.starts, bought.ends), k * (k * k - 1), bought.counts > 1
+            12 * bought.segments.sum(lever), k * (k * k - 1), bought.counts > 1
         ),
         "last_over_mean_order_value": ratio(basics["last_order_value"], mean, present & (mean > 0)),
     }
@@ -180,7 +180,7 @@ def _clock(bought: Purchases, present: Bools, view: Before) -> Columns:
     return {
         "weekday_entropy": _entropy(_c_log_c(bought.weekdays), counts),
         "top_weekday_share": ratio(bought.weekdays.max(axis=0), counts, present),
-        **{f"{name}_share": ratio(parts[i], counts, present) for i, name in enumerate(PARTS)},
+        **{f"{name}_share": share for name, share in zip(PARTS, ratio(parts, counts, present), strict=True)},
         "same_quarter_share": ratio(same, counts, present),
     }
 
@@ -263,10 +263,10 @@ def _breadth(owner: Ints, coded: Coded, n: int) -> tuple[Floats, Floats, Floats]
         counts = counts[np.lexsort((-counts, of))]
         per = np.bincount(of, minlength=n)
     ends = per.cumsum()
-    starts = ends - per
-    total = segment_sum(counts, starts, ends).astype(np.int64)
-    entropy = _one_entropy(segment_sum(_c_log_c(counts), starts, ends), total)
-    top = ratio(segment_max(counts, starts, ends), total, total > 0)
+    segments = Segments(ends - per, ends)
+    total = segments.sum(counts).astype(np.int64)
+    entropy = _one_entropy(segments.sum(_c_log_c(counts)), total)
+    top = ratio(segments.max(counts), total, total > 0)
     return per.astype(np.float64), entropy, top
 
 
@@ -279,7 +279,7 @@ def _discounts(bought: Purchases) -> Columns:
     columns[1] = np.where(known, bought.amount, 0.0)
     columns[2] = known
     columns[3] = given > 0
-    total, paid, orders, some = segment_sum(columns, bought.starts, bought.ends)
+    total, paid, orders, some = bought.segments.sum(columns)
     has = orders > 0
     return {
         "discount_total": np.where(has, total, np.nan),

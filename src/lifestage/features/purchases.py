@@ -10,18 +10,7 @@ from lifestage.block_rows import Purchases
 from lifestage.features.windows import Windows
 from lifestage.history import Before
 from lifestage.localtime import DAY, HOUR
-from lifestage.ragged import (
-    Bools,
-    Floats,
-    Ints,
-    at,
-    keep_rows,
-    ratio,
-    segment_max,
-    segment_min,
-    segment_sum,
-    window_sums,
-)
+from lifestage.ragged import Bools, Floats, Segments, at, keep_rows, ratio, segment_sum, window_sums
 
 WINDOWS = (7, 14, 30, 60, 90, 180, 365)
 CHANGES = (30, 90)
@@ -46,37 +35,37 @@ def compute(view: Before) -> Columns:
     }
 
 
+DAYS = tuple(sorted({*WINDOWS, *(2 * w for w in CHANGES), SEASON_END_DAYS}))
+# Segments of the sums, (begin, end) in days before the cutoff: from the widest window to the narrowest, so that
+# nearly nothing lies between one and the next.
+SPENDS = tuple(sorted([(w, 0) for w in WINDOWS] + [(2 * w, w) for w in CHANGES], reverse=True))
+
+
 def _windows(bought: Purchases, cutoff: int) -> Columns:
-    days = sorted({*WINDOWS, *(2 * w for w in CHANGES), SEASON_END_DAYS})
-    rows = Windows(bought.owner, bought.t, len(bought.starts), cutoff, days).rows()
-    orders = {w: rows[w].astype(np.float64) for w in (*WINDOWS, *(2 * w for w in CHANGES))}
+    rows = Windows(bought.owner, bought.t, len(bought.starts), cutoff, DAYS).rows()
+    orders = dict(zip(DAYS, rows.astype(np.float64), strict=False))
     columns: Columns = {f"orders_{w}d": orders[w] for w in WINDOWS}
-    columns |= _spends(bought, {w: bought.ends - rows[w] for w in orders})
+    rows[-1] = 0  # from here on rows[i] is how far before its end a customer's window i begins, at last 0 days
+    place = {days: i for i, days in enumerate((*DAYS, 0))}
+    first = (bought.ends - rows).T
+    starts, ends = (first[:, [place[days] for days in side]] for side in zip(*SPENDS, strict=True))
+    spends = dict(zip(SPENDS, window_sums(bought.amount, starts, ends).T, strict=True))
+    columns |= {f"spend_{w}d": spends[w, 0].copy() for w in WINDOWS}
     for w in CHANGES:
         columns[f"orders_change_{w}d"] = 2 * orders[w] - orders[2 * w]
-    columns["orders_same_season"] = (rows[YEAR_DAYS] - rows[SEASON_END_DAYS]).astype(np.float64)
+        columns[f"spend_change_{w}d"] = spends[w, 0] - spends[2 * w, w]
+    columns["orders_same_season"] = orders[YEAR_DAYS] - orders[SEASON_END_DAYS]
     return columns
 
 
-def _spends(bought: Purchases, first: dict[int, Ints]) -> Columns:
-    """Spend by window, and its change; `first` is the row with which each customer's window begins."""
-    # From the widest window to the narrowest, so that nearly nothing lies between one segment and the next.
-    parts = sorted([(w, 0) for w in WINDOWS] + [(2 * w, w) for w in CHANGES], reverse=True)
-    starts = np.stack([first[begin] for begin, _ in parts], axis=1)
-    ends = np.stack([first[end] if end else bought.ends for _, end in parts], axis=1)
-    sums = dict(zip(parts, window_sums(bought.amount, starts, ends).T.copy(), strict=True))
-    columns = {f"spend_{w}d": sums[w, 0] for w in WINDOWS}
-    return columns | {f"spend_change_{w}d": sums[w, 0] - sums[2 * w, w] for w in CHANGES}
-
-
 def _values(bought: Purchases, present: Bools) -> Columns:
-    total = segment_sum(bought.amount, bought.starts, bought.ends)
+    total = bought.segments.sum(bought.amount)
     return {
         "order_count": bought.counts.astype(np.float64),
         "spend_total": total,
         "mean_order_value": ratio(total, bought.counts, present),
         "last_order_value": at(bought.amount, bought.ends - 1, present),
-        "max_order_value": segment_max(bought.amount, bought.starts, bought.ends),
+        "max_order_value": bought.segments.max(bought.amount),
         "first_order_value": at(bought.amount, bought.starts, present),
     }
 
@@ -111,14 +100,15 @@ def _rhythm(bought: Purchases, present: Bools, last_age: Floats) -> Columns:
     first_gap = np.minimum(starts + 1, ends)  # the first day of a customer has no gap before it
     n_gaps = ends - first_gap
     repeat = n_gaps > 0
-    mean = ratio(segment_sum(gaps, first_gap, ends), n_gaps, repeat)
+    segments = Segments(first_gap, ends)
+    mean = ratio(segments.sum(gaps), n_gaps, repeat)
     squares = (gaps - mean.repeat(count)) ** 2
-    longest = segment_max(gaps, first_gap, ends)
+    longest = segments.max(gaps)
     return {
         "purchase_days": count.astype(np.float64),
         "mean_gap_days": mean,
-        "std_gap_days": np.sqrt(ratio(segment_sum(squares, first_gap, ends), n_gaps - 1, n_gaps > 1)),
-        "min_gap_days": segment_min(gaps, first_gap, ends),
+        "std_gap_days": np.sqrt(ratio(segments.sum(squares), n_gaps - 1, n_gaps > 1)),
+        "min_gap_days": segments.min(gaps),
         "max_gap_days": longest,
         "last_gap_days": at(gaps, ends - 1, repeat),
         "recency_over_mean_gap": last_age / mean,  # a gap is at least one day: never zero
@@ -142,7 +132,7 @@ def _refunds(view: Before, kept: Floats) -> Columns:
 
 def _habits(bought: Purchases, present: Bools) -> Columns:
     weekend = bought.weekdays[5] + bought.weekdays[6]
-    hours = segment_sum((bought.local % DAY) / HOUR, bought.starts, bought.ends)
+    hours = bought.segments.sum((bought.local % DAY) / HOUR)
     return {
         "weekend_share": ratio(weekend, bought.counts, present),
         "mean_order_hour": ratio(hours, bought.counts, present),

@@ -19,14 +19,14 @@ class Windows:
         # A row's band is the number of windows that are too short for it: 0 = in all of them.
         self._band = len(edges) - edges[::-1].searchsorted(t, side="right")
 
-    def rows(self) -> dict[int | None, Ints]:
-        """Rows of each customer in each window, and under None in all, int64[n]."""
-        return {w: held[0] for w, held in self._held(self._band, self._owner, 1).items()}
+    def rows(self) -> Ints:
+        """Rows of each customer in each window, the shortest first, at last in all, int64[windows + 1, n]."""
+        return self._held(self._band, self._owner, 1)[:, 0]
 
     def counts(self, of: Bools | None = None) -> dict[int | None, Floats]:
-        """The same as float64[n]; `of` picks rows."""
+        """The same by days, under None in all, float64[n]; `of` picks rows."""
         band, owner = (self._band, self._owner) if of is None else (self._band[of], self._owner[of])
-        return {w: held[0].astype(np.float64) for w, held in self._held(band, owner, 1).items()}
+        return self._by_days(self._held(band, owner, 1)[:, 0])
 
     def counts_by(self, codes: Ints, size: int) -> dict[int | None, Floats]:
         """The same for each code 0 <= c < size (others are left out), float64[size, n]."""
@@ -34,12 +34,15 @@ class Windows:
         band, owner = self._band, self._owner
         if not within.all():
             band, owner, codes = band[within], owner[within], codes[within]
-        return {w: held.astype(np.float64) for w, held in self._held(band * size + codes, owner, size).items()}
+        return self._by_days(self._held(band * size + codes, owner, size))
 
-    def _held(self, row: Ints, owner: Ints, size: int) -> dict[int | None, Ints]:
+    def _by_days(self, held: Ints) -> dict[int | None, Floats]:
+        return dict(zip([*self._days, None], held.astype(np.float64), strict=True))
+
+    def _held(self, row: Ints, owner: Ints, size: int) -> Ints:
         # Customers along the last axis: their rows come in their order, so that a pass writes side by side.
         width = len(self._days) + 1
         place = row * self._n + owner
         grid = np.bincount(place, minlength=width * size * self._n).reshape(width, size, self._n)
-        held = grid.cumsum(axis=0)  # whole numbers: exact in any order
-        return dict(zip([*self._days, None], held, strict=True))
+        held: Ints = grid.cumsum(axis=0)  # whole numbers: exact in any order
+        return held
