@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from lifestage.record_lists import instants
-from lifestage.record_values import Fault, RecordError, Records, read_instants, read_numbers, text
+from lifestage.record_values import Fault, RecordError, Records, read_instants, read_numbers, text, texts
 
 
 def profile_columns(records: Records, zone: str) -> dict[str, pa.Array]:
@@ -29,7 +29,9 @@ def profile_columns(records: Records, zone: str) -> dict[str, pa.Array]:
         raise fault("acquisition_cost")(i, f"is {cost[i]}; expected 0 or more")
     return {
         "signed_up_at": instants(signed_up, known),
-        "acquisition_channel": pa.array([text(r.get("acquisition_channel")) for r in records], pa.string()),
+        "acquisition_channel": pa.array(
+            texts([r.get("acquisition_channel") for r in records], text), pa.string()
+        ),
         "acquisition_cost": pa.array(cost, mask=~costed),
     }
 
@@ -61,7 +63,7 @@ def attribute_columns(records: Records, types: Mapping[str, pa.DataType]) -> dic
     made: dict[str, pa.Array] = {}
     for name, values in columns.items():
         if pa.types.is_string(types[name]):
-            made[name] = pa.array([text(value) for value in values], pa.string())
+            made[name] = pa.array(texts(values, text), pa.string())
         elif pa.types.is_boolean(types[name]):
             made[name] = pa.array(values, pa.bool_())
         else:

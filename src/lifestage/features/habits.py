@@ -164,9 +164,7 @@ def _trend(bought: Purchases, present: Bools, basics: Columns) -> Columns:
     lever = (nth - ((k - 1) / 2).repeat(bought.counts)) * bought.amount
     mean = basics["mean_order_value"]
     return {
-        "order_value_slope": ratio(
-            12 * bought.segments.sum(lever), k * (k * k - 1), bought.counts > 1
-        ),
+        "order_value_slope": ratio(12 * bought.segments.sum(lever), k * (k * k - 1), bought.counts > 1),
         "last_over_mean_order_value": ratio(basics["last_order_value"], mean, present & (mean > 0)),
     }
 

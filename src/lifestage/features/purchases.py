@@ -45,7 +45,9 @@ def _windows(bought: Purchases, cutoff: int) -> Columns:
     rows = Windows(bought.owner, bought.t, len(bought.starts), cutoff, DAYS).rows()
     orders = dict(zip(DAYS, rows.astype(np.float64), strict=False))
     columns: Columns = {f"orders_{w}d": orders[w] for w in WINDOWS}
-    rows[-1] = 0  # from here on rows[i] is how far before its end a customer's window i begins, at last 0 days
+    rows[-1] = (
+        0  # from here on rows[i] is how far before its end a customer's window i begins, at last 0 days
+    )
     place = {days: i for i, days in enumerate((*DAYS, 0))}
     first = (bought.ends - rows).T
     starts, ends = (first[:, [place[days] for days in side]] for side in zip(*SPENDS, strict=True))
