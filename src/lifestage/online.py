@@ -4,6 +4,7 @@ Flat lists go to Arrow column by column; nothing is computed row by row that Num
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -56,9 +57,14 @@ def history_from_records(
         "labels": empty_lists(len(records), LABEL),
     }
     columns = {"customer_id": pa.array(ids, pa.string()), **lists, **profile_columns(records, zone)}
-    more = attribute_columns(records, attributes or {})
-    arrays = [*(columns[name] for name in HISTORY.names), *more.values()]
-    return History(pa.RecordBatch.from_arrays(arrays, names=[*HISTORY.names, *more]), zone)
+    attributes = attributes or {}
+    arrays = [*(columns[name] for name in HISTORY.names), *attribute_columns(records, attributes).values()]
+    return History(pa.Table.from_arrays(arrays, schema=_schema(tuple(attributes.items()))), zone)
+
+
+@lru_cache(maxsize=32)
+def _schema(attributes: tuple[tuple[str, pa.DataType], ...]) -> pa.Schema:
+    return pa.schema([*HISTORY, *(pa.field(name, kind) for name, kind in attributes)])
 
 
 # --- the tables ---------------------------------------------------------------------------------------------
