@@ -5,6 +5,7 @@ Flat lists go to Arrow column by column; nothing is computed row by row that Num
 
 from collections.abc import Mapping
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,10 @@ class _Rows:
         return RecordError(self._records[record].get("customer_id"), (record, self._kind, row, field), fault)
 
     def values(self, field: str) -> list[Any]:
-        return [row.get(field) for row in self.rows]
+        try:
+            return list(map(itemgetter(field), self.rows))
+        except KeyError:  # some row does not give it
+            return [row.get(field) for row in self.rows]
 
     def texts(self, field: str, *, required: bool = False) -> list[str | None]:
         found = texts(self.values(field), identifier if field.endswith("_id") else text)

@@ -77,10 +77,14 @@ def identifier(value: Any) -> str | None:
 
 def texts(values: list[Any], read: Callable[[Any], str | None]) -> list[str | None]:
     """`text` or `identifier` of each value; a text that comes again and again is read once."""
-    if set(map(type, values)) <= _PLAIN_TEXT:
-        known = {value: read(value) for value in set(values)}
-        return [known[value] for value in values]
-    return [read(value) for value in values]
+    if not set(map(type, values)) <= _PLAIN_TEXT:
+        return [read(value) for value in values]
+    distinct = [value for value in set(values) if value is not None]
+    if "" not in distinct and ".0" not in "\n".join(distinct):
+        if [value.strip(BLANKS) for value in distinct] == distinct:
+            return values  # as nearly always: nothing to take off, no number to be read as a whole one
+    known = {value: read(value) for value in (*distinct, None)}
+    return [known[value] for value in values]
 
 
 _PLAIN_TEXT = {str, type(None)}

@@ -31,7 +31,9 @@ class Figure:
         if self.theirs is None:
             return line
         ratio = self.theirs / self.ours
-        met = "" if self.goal is None else f"  goal {self.goal:g}: {'met' if ratio >= self.goal else 'NOT met'}"
+        met = (
+            "" if self.goal is None else f"  goal {self.goal:g}: {'met' if ratio >= self.goal else 'NOT met'}"
+        )
         return f"{line}  {self.peer:<26}{self.theirs:>10,.2f}{ratio:>8.1f}{met}"
 
 

@@ -177,7 +177,11 @@ def figures(folder: Path, sizes: tuple[int, ...]) -> list[Figure]:
     names, worst = disagreement(folder, rows)
     print(f"features: {names} of them against the SQL: largest relative difference {worst:.1e}", flush=True)
     mine_s, pandas_s, columns = pandas_ratio(folder, rows)
-    found.append(Figure(f"{sizes[0]} M purchases: blocks in memory", mine_s, f"pandas, {columns} columns", pandas_s, 10.0))
+    found.append(
+        Figure(
+            f"{sizes[0]} M purchases: blocks in memory", mine_s, f"pandas, {columns} columns", pandas_s, 10.0
+        )
+    )
     return found
 
 

@@ -46,7 +46,9 @@ def run(sizes: tuple[int, ...] = (1, 3, 10), customers: int = 1_000_000) -> None
         found = features.figures(Path(folder), sizes)
     with tempfile.TemporaryDirectory() as folder:
         found += families(Path(folder), customers)
-    print(f"{'features: seconds, unless said otherwise':<66}{'ours':>10}  {'peer':<26}{'peer':>10}{'ratio':>8}")
+    print(
+        f"{'features: seconds, unless said otherwise':<66}{'ours':>10}  {'peer':<26}{'peer':>10}{'ratio':>8}"
+    )
     for figure in found:
         print(figure)
     print(f"features: this part took {(time.perf_counter() - started) / 60:.0f} minutes", flush=True)

@@ -75,9 +75,7 @@ def ours(folder: Path) -> dict[str, float]:
     """Seconds of intake, sort, boundaries and of a first (with reading) and a further cutoff; peak memory in MB."""
     shop = shop_of(folder)
     opening, intake = timed(lambda: open_tables(shop, LATE, WORLD.end_t))
-    writing, _ = timed(
-        lambda: write_history(intake, folder / "history", shop.scoring.block_customers, None)
-    )
+    writing, _ = timed(lambda: write_history(intake, folder / "history", shop.scoring.block_customers, None))
     peak_intake = peak_megabytes()
     sort, bounds = boundaries(intake)
     intake.close()
@@ -120,9 +118,7 @@ def behaviour_sql(cutoff: int) -> str:
             f"2 * count(*) FILTER ({since(30)} AND kind = '{kind}') - count(*) FILTER ({since(60)} AND "
             f"kind = '{kind}') AS event_{kind}_change_30d"
         )
-        counts.append(
-            f"({cutoff} - max(t) FILTER (kind = '{kind}')) / {DAY} AS days_since_event_{kind}"
-        )
+        counts.append(f"({cutoff} - max(t) FILTER (kind = '{kind}')) / {DAY} AS days_since_event_{kind}")
     active = [f"count(*) FILTER ({since(w, 'last')}) AS active_days_{w}d" for w in TOTALS]
     return f"""
 WITH seen AS (SELECT customer, t, kind, (t + {8 * HOUR}) // {DAY} AS day FROM events WHERE t < {cutoff}),
@@ -206,7 +202,9 @@ def as_records(part: pa.Table, spec: FeatureSpec) -> list[dict[str, Any]]:
     """What a request for these customers holds."""
 
     def rows(given: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-        plain = [{k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in row.items()} for row in given]
+        plain = [
+            {k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in row.items()} for row in given
+        ]
         return [{name: row.pop("t"), **row} for row in plain]
 
     records = []

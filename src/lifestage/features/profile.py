@@ -80,7 +80,10 @@ def values(column: pa.Array, attribute: Attribute) -> Floats:
             f"customers: column '{attribute.name}' is of type {column.type}, but the model was trained on "
             f"{ARROW[attribute.type]}; map it as before, or train again"
         )
-    if attribute.type == "text" and len(column) <= FEW:
+    if len(column) <= FEW and attribute.type != "text":
+        plain = [math.nan if value is None else float(value) for value in column.to_pylist()]
+        return np.array([math.nan if math.isinf(value) else value + 0.0 for value in plain], np.float64)
+    if len(column) <= FEW:
         known = _numbered(attribute.levels)
         other = float(len(known))
         found = [math.nan if text is None else known.get(text, other) for text in column.to_pylist()]
