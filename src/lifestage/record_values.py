@@ -80,9 +80,9 @@ def texts(values: list[Any], read: Callable[[Any], str | None]) -> list[str | No
     if not set(map(type, values)) <= _PLAIN_TEXT:
         return [read(value) for value in values]
     distinct = [value for value in set(values) if value is not None]
-    if "" not in distinct and ".0" not in "\n".join(distinct):
-        if [value.strip(BLANKS) for value in distinct] == distinct:
-            return values  # as nearly always: nothing to take off, no number to be read as a whole one
+    whole = ".0" not in "\n".join(distinct)
+    if whole and "" not in distinct and [value.strip(BLANKS) for value in distinct] == distinct:
+        return values  # as nearly always: nothing to take off, no number with a fraction of 0
     known = {value: read(value) for value in (*distinct, None)}
     return [known[value] for value in values]
 
