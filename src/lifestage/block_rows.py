@@ -7,7 +7,18 @@ import numpy as np
 import pyarrow as pa
 
 from lifestage.localtime import local_days, to_local
-from lifestage.ragged import Bools, Coded, Floats, Ints, Ragged, Segments, encode, next_same, owners
+from lifestage.ragged import (
+    Bools,
+    Coded,
+    Floats,
+    Ints,
+    Ragged,
+    Segments,
+    encode,
+    next_same,
+    own_codes,
+    owners,
+)
 from lifestage.schemas import INSTANT
 
 
@@ -18,6 +29,7 @@ class BlockRows:
         self.rows = rows
         self.zone = zone
         self._coded: dict[str, Coded] = {}
+        self._own: dict[str, Ints] = {}
         self._next: dict[str, Ints] = {}
 
     @cached_property
@@ -48,10 +60,16 @@ class BlockRows:
             values = values.view(pa.int64())
         return np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
 
+    def own_codes(self, column: str) -> Ints:
+        """A column of ids, of which there may be millions (see ragged.own_codes)."""
+        if column not in self._own:
+            self._own[column] = own_codes(self.rows.columns[column], self.rows.starts)
+        return self._own[column]
+
     def next_same(self, column: str) -> Ints:
         """The customer's next row with the same text (see ragged.next_same)."""
         if column not in self._next:
-            self._next[column] = next_same(self.owner, self.coded(column).codes)
+            self._next[column] = next_same(self.owner, self.own_codes(column))
         return self._next[column]
 
 
@@ -141,6 +159,11 @@ class Known:
         """A text column of these rows."""
         whole = self._block.coded(column)
         return whole if self.row is None else Coded(whole.codes[self.row], whole.dictionary)
+
+    def own_codes(self, column: str) -> Ints:
+        """A column of ids as numbers that tell a customer's apart, -1 where it is null."""
+        whole = self._block.own_codes(column)
+        return whole if self.row is None else whole[self.row]
 
     def numbers(self, column: str) -> Floats:
         """A column of numbers, NaN where it is null."""

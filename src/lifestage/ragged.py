@@ -6,6 +6,7 @@ customers): a customer's figure then has the same bits in a block of one and in 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +105,26 @@ def encode(column: pa.Array) -> Coded:
     found = column.dictionary_encode()
     indices = found.indices if found.indices.null_count == 0 else found.indices.fill_null(-1)
     return Coded(np.asarray(indices.to_numpy(zero_copy_only=False), np.int64), found.dictionary)
+
+
+TOGETHER = 16_384
+"""Rows whose texts fit into the processor's cache while they are told apart."""
+
+
+def own_codes(column: pa.Array, starts: Ints) -> Ints:
+    """A text column of ids as numbers, -1 where it is null: the same for a customer's rows with the same text.
+
+    Only within a customer: the texts of a few customers at a time are told apart, which is several times faster
+    than those of a whole block. `starts` are the customers' first rows.
+    """
+    edges = np.searchsorted(starts, np.arange(TOGETHER, len(column), TOGETHER))
+    bounds = [0, *np.unique(starts[edges[edges < len(starts)]]).tolist(), len(column)]
+    parts, used = [], 0
+    for low, high in pairwise(bounds):
+        coded = encode(column.slice(low, high - low))
+        parts.append(np.where(coded.codes < 0, -1, coded.codes + used))
+        used += coded.size
+    return np.concatenate(parts)
 
 
 def places(coded: Coded, wanted: tuple[str, ...], other: int) -> Ints:

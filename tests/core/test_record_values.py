@@ -18,7 +18,9 @@ def fault(row: int, what: str) -> InputError:
     return InputError(f"{row}: {what}")
 
 
-@pytest.mark.parametrize("pool", [ODD, NAIVE, [*ODD, *NAIVE], [*ODD, *SLOW]], ids=["zoned", "naive", "mixed", "odd"])
+@pytest.mark.parametrize(
+    "pool", [ODD, NAIVE, [*ODD, *NAIVE], [*ODD, *SLOW]], ids=["zoned", "naive", "mixed", "odd"]
+)
 def test_many_instants_equal_each_alone(pool: list[str]) -> None:
     draw = random.Random(1)
     values = [draw.choice([*pool, None]) for _ in range(2 * record_values.FEW)]
@@ -38,7 +40,15 @@ def test_a_year_that_only_the_fast_parser_knows_is_no_time() -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [["a", "b", None, "a"], ["a ", "b"], ["", "a"], ["17.0", "17", "a\u3000"], [1, True, 1.0, "1"], [None], []],
+    [
+        ["a", "b", None, "a"],
+        ["a ", "b"],
+        ["", "a"],
+        ["17.0", "17", "a\u3000"],
+        [1, True, 1.0, "1"],
+        [None],
+        [],
+    ],
 )
 @pytest.mark.parametrize("read", [text, identifier])
 def test_many_texts_equal_each_alone(values: list[object], read: object) -> None:

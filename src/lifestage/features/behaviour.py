@@ -193,7 +193,7 @@ def _active(view: Before, events: Known, windows: Windows, last: Floats) -> Colu
 def _session_ends(events: Known) -> Bools:
     """The last known event of each session."""
     following = events.next_same("session_id")
-    alone = events.codes("session_id").codes < 0
+    alone = events.own_codes("session_id") < 0
     ends = following < 0
     if alone.any():
         paused = (alone & ~ends).nonzero()[0]
