@@ -42,6 +42,7 @@ def families(folder: Path, customers: int) -> list[Figure]:
 
 def run(sizes: tuple[int, ...] = (1, 3, 10), customers: int = 1_000_000) -> None:
     started = time.perf_counter()
+    print(f"features: {customers:,} customers and all sizes take some ten minutes on 2 cores", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         found = features.figures(Path(folder), sizes)
     with tempfile.TemporaryDirectory() as folder:

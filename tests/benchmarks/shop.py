@@ -72,7 +72,7 @@ def boundaries(intake: Intake) -> tuple[float, float]:
 
 
 def ours(folder: Path) -> dict[str, float]:
-    """Seconds of intake, sort, boundaries and of a first (with reading) and a further cutoff; peak memory in MB."""
+    """Seconds of intake, of a sort alone, of boundaries and of learning the features; peak memory in MB."""
     shop = shop_of(folder)
     opening, intake = timed(lambda: open_tables(shop, LATE, WORLD.end_t))
     writing, _ = timed(lambda: write_history(intake, folder / "history", shop.scoring.block_customers, None))
