@@ -7,7 +7,18 @@ import numpy as np
 import pyarrow as pa
 
 from lifestage.localtime import local_days, to_local
-from lifestage.ragged import Bools, Coded, Floats, Ints, Ragged, encode, next_same, owners
+from lifestage.ragged import (
+    Bools,
+    Coded,
+    Floats,
+    Ints,
+    Ragged,
+    Segments,
+    encode,
+    next_same,
+    own_codes,
+    owners,
+)
 from lifestage.schemas import INSTANT
 
 
@@ -18,6 +29,7 @@ class BlockRows:
         self.rows = rows
         self.zone = zone
         self._coded: dict[str, Coded] = {}
+        self._own: dict[str, Ints] = {}
         self._next: dict[str, Ints] = {}
 
     @cached_property
@@ -48,10 +60,16 @@ class BlockRows:
             values = values.view(pa.int64())
         return np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
 
+    def own_codes(self, column: str) -> Ints:
+        """A column of ids, of which there may be millions (see ragged.own_codes)."""
+        if column not in self._own:
+            self._own[column] = own_codes(self.rows.columns[column], self.rows.starts)
+        return self._own[column]
+
     def next_same(self, column: str) -> Ints:
         """The customer's next row with the same text (see ragged.next_same)."""
         if column not in self._next:
-            self._next[column] = next_same(self.owner, self.coded(column).codes)
+            self._next[column] = next_same(self.owner, self.own_codes(column))
         return self._next[column]
 
 
@@ -72,9 +90,19 @@ class Purchases:
     """The block's purchases, of which `kept` are these (None: all)."""
     kept: Bools | None = None
 
-    @property
+    @cached_property
     def counts(self) -> Ints:
         return self.ends - self.starts
+
+    @cached_property
+    def present(self) -> Bools:
+        """Who has a purchase, bool[n]."""
+        return self.counts > 0
+
+    @cached_property
+    def segments(self) -> Segments:
+        """Each customer's rows."""
+        return Segments(self.starts, self.ends)
 
     @property
     def zone(self) -> str:
@@ -93,7 +121,14 @@ class Purchases:
     @cached_property
     def owner(self) -> Ints:
         """The customer of each row."""
-        return np.repeat(np.arange(len(self.starts)), self.counts)
+        return np.arange(len(self.starts)).repeat(self.counts)
+
+    @cached_property
+    def weekdays(self) -> Ints:
+        """Purchases of each customer on each local weekday, Monday first, int64[7, n]."""
+        n = len(self.starts)
+        weekday = (self.day + 3) % 7  # 1970-01-01 was a Thursday
+        return np.bincount(weekday * n + self.owner, minlength=7 * n).reshape(7, n)
 
     @cached_property
     def discount(self) -> Floats:
@@ -111,8 +146,8 @@ class Purchases:
 class Known:
     """Rows of one kind before the cutoff, flat: customers in their order, each customer's rows in order of time."""
 
-    row: Ints
-    """Place in the block's arrays."""
+    row: Ints | None
+    """Place in the block's arrays; None where these are all of them."""
     owner: Ints
     t: Ints
     _block: BlockRows
@@ -123,11 +158,17 @@ class Known:
     def codes(self, column: str) -> Coded:
         """A text column of these rows."""
         whole = self._block.coded(column)
-        return Coded(whole.codes[self.row], whole.dictionary)
+        return whole if self.row is None else Coded(whole.codes[self.row], whole.dictionary)
+
+    def own_codes(self, column: str) -> Ints:
+        """A column of ids as numbers that tell a customer's apart, -1 where it is null."""
+        whole = self._block.own_codes(column)
+        return whole if self.row is None else whole[self.row]
 
     def numbers(self, column: str) -> Floats:
         """A column of numbers, NaN where it is null."""
-        return self._block.numbers(column)[self.row]
+        whole = self._block.numbers(column)
+        return whole if self.row is None else whole[self.row]
 
     def instants(self, column: str) -> Floats:
         """A column of instants, NaN where it is null or not before the cutoff."""
@@ -137,19 +178,27 @@ class Known:
     @cached_property
     def day(self) -> Ints:
         """Number of the local day of each row."""
-        return self._block.day[self.row]
+        return self._block.day if self.row is None else self._block.day[self.row]
 
     def next_same(self, column: str) -> Ints:
         """Place among these rows of the customer's next one with the same text; -1 where there is none.
 
         Rows without a text are followed by the next row without one.
         """
-        following = self._block.next_same(column)[self.row]
+        following = self._block.next_same(column)
+        if self.row is None:
+            return np.where(following == len(following), -1, following)
+        following = following[self.row]
         last = following >= self._ends[self.owner]
-        return np.where(last, -1, np.searchsorted(self.row, following))
+        place = np.zeros(len(self._block.rows.t) + 1, np.int64)
+        place[self.row] = np.arange(len(self.row))
+        return np.where(last, -1, place[following])
 
 
 def known_rows(block: BlockRows, view: Ragged, cutoff: int) -> Known:
     """The rows of a block that a view before `cutoff` holds."""
-    row = np.flatnonzero((view.t < cutoff) & (block.owner >= 0))
+    held = (view.t < cutoff) & (block.owner >= 0)
+    if held.all():
+        return Known(None, block.owner, view.t, block, cutoff, view.ends)
+    row = held.nonzero()[0]
     return Known(row, block.owner[row], view.t[row], block, cutoff, view.ends)

@@ -51,7 +51,8 @@ class Before:
     def rows(self, kind: Literal["events", "feedback"]) -> Known:
         """The rows of a kind as flat arrays that hold no later row."""
         block = self._history.block_rows(kind)
-        return known_rows(block, block.rows.before(self.cutoff), self.cutoff)
+        view = self.events if kind == "events" else block.rows.before(self.cutoff)
+        return known_rows(block, view, self.cutoff)
 
     def alone(self) -> "Before":
         """The same view of a copy that holds nothing else: no row at or after the cutoff, no later instant."""
@@ -120,13 +121,10 @@ class History:
         self.zone = zone
         self._table = table
         self._kinds: dict[str, BlockRows] = {}
-        self.customer_id: pa.Array = _single(table.column("customer_id"))
-        self._lists = {name: table.column(name) for name in RAGGED}
-        self.profile: Mapping[str, pa.Array] = {
-            name: _single(table.column(name))
-            for name in table.schema.names
-            if name not in RAGGED and name != "customer_id"
-        }
+        columns = dict(zip(table.schema.names, table.columns, strict=True))
+        self.customer_id: pa.Array = _single(columns.pop("customer_id"))
+        self._lists = {name: columns.pop(name) for name in RAGGED}
+        self.profile: Mapping[str, pa.Array] = {name: _single(column) for name, column in columns.items()}
 
     def __len__(self) -> int:
         return len(self.customer_id)
@@ -233,6 +231,8 @@ def _known(column: pa.Array, cutoff: int) -> pa.Array:
 def _single(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     """One contiguous array of a column that may be chunked."""
     if isinstance(column, pa.ChunkedArray):
+        if column.num_chunks == 1:
+            return column.chunk(0)
         return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
     return column
 

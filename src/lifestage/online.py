@@ -4,6 +4,8 @@ Flat lists go to Arrow column by column; nothing is computed row by row that Num
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,9 @@ import pyarrow as pa
 
 from lifestage.history import History
 from lifestage.ragged import Bools, Floats, Ints
-from lifestage.record_lists import instants, list_column, total_order
+from lifestage.record_lists import empty_lists, instants, list_column, ordered_texts, total_order
 from lifestage.record_profile import attribute_columns, profile_columns
-from lifestage.record_values import RecordError, Records, identifier, read_instants, read_numbers, text
+from lifestage.record_values import RecordError, Records, identifier, read_instants, read_numbers, text, texts
 from lifestage.schemas import (
     ANSWER,
     EVENT,
@@ -53,13 +55,17 @@ def history_from_records(
         "events": _events(records, zone),
         "feedback": _feedback(records, zone),
         "subscriptions": _subscriptions(records, zone),
-        "labels": pa.array([[]] * len(records), pa.list_(LABEL)),
+        "labels": empty_lists(len(records), LABEL),
     }
     columns = {"customer_id": pa.array(ids, pa.string()), **lists, **profile_columns(records, zone)}
-    table = pa.table([columns[name] for name in HISTORY.names], schema=HISTORY)
-    for name, values in attribute_columns(records, attributes or {}).items():
-        table = table.append_column(name, values)
-    return History(table, zone)
+    attributes = attributes or {}
+    arrays = [*(columns[name] for name in HISTORY.names), *attribute_columns(records, attributes).values()]
+    return History(pa.Table.from_arrays(arrays, schema=_schema(tuple(attributes.items()))), zone)
+
+
+@lru_cache(maxsize=32)
+def _schema(attributes: tuple[tuple[str, pa.DataType], ...]) -> pa.Schema:
+    return pa.schema([*HISTORY, *(pa.field(name, kind) for name, kind in attributes)])
 
 
 # --- the tables ---------------------------------------------------------------------------------------------
@@ -73,8 +79,8 @@ class _Rows:
         self._kind = kind
         given = [r.get(kind) or () for r in records]
         self.rows = [row for rows in given for row in rows]
-        self.counts = np.fromiter((len(rows) for rows in given), np.int64, len(given))
-        self.owner = np.repeat(np.arange(len(given)), self.counts)
+        self.counts = np.array([len(rows) for rows in given], np.int64)
+        self.owner = np.arange(len(given)).repeat(self.counts)
 
     def fault(self, flat: int, field: str, fault: str) -> RecordError:
         record = int(self.owner[flat])
@@ -82,14 +88,16 @@ class _Rows:
         return RecordError(self._records[record].get("customer_id"), (record, self._kind, row, field), fault)
 
     def values(self, field: str) -> list[Any]:
-        return [row.get(field) for row in self.rows]
+        try:
+            return list(map(itemgetter(field), self.rows))
+        except KeyError:  # some row does not give it
+            return [row.get(field) for row in self.rows]
 
     def texts(self, field: str, *, required: bool = False) -> list[str | None]:
-        read = identifier if field.endswith("_id") else text
-        texts = [read(value) for value in self.values(field)]
-        if required and None in texts:
-            raise self.fault(texts.index(None), field, "is missing; give a text")
-        return texts
+        found = texts(self.values(field), identifier if field.endswith("_id") else text)
+        if required and None in found:
+            raise self.fault(found.index(None), field, "is missing; give a text")
+        return found
 
     def instants(self, field: str, zone: str, *, required: bool = True) -> tuple[Ints, Bools]:
         return read_instants(
@@ -122,10 +130,14 @@ def _customer_ids(records: Records) -> list[str]:
 def _orders(records: Records, zone: str) -> tuple[pa.Array, pa.Array]:
     """The list columns `purchases` and `refunds`."""
     rows = _Rows(records, "purchases")
+    if not rows.rows:
+        return empty_lists(len(records), PURCHASE), empty_lists(len(records), REFUND)
     t, _ = rows.instants("ordered_at", zone)
     amount, _ = rows.numbers("amount")
     amount = amount + 0.0  # no negative zero
-    if len(large := np.flatnonzero(np.abs(amount) > LARGEST_AMOUNT)):
+    size = np.abs(amount)
+    if (size > LARGEST_AMOUNT).any():
+        large = np.flatnonzero(size > LARGEST_AMOUNT)
         raise rows.fault(
             int(large[0]), "amount", f"is {amount[large[0]]}; expected at most {LARGEST_AMOUNT:.0e}"
         )
@@ -137,7 +149,7 @@ def _orders(records: Records, zone: str) -> tuple[pa.Array, pa.Array]:
         i = int(negative[0])
         raise rows.fault(i, "discount", f"is {discount[i]}; expected 0 or more")
     discount = discount + 0.0
-    size, unknown = np.abs(amount), np.where(granted, discount, np.inf)
+    unknown = np.where(granted, discount, np.inf)
     order = total_order(rows.owner, t, ids, size, categories, channels, unknown)
     kept, back = order[bought[order]], order[~bought[order]]
     order_at = _named_orders(rows, t, ids, bought, back)
@@ -149,8 +161,8 @@ def _orders(records: Records, zone: str) -> tuple[pa.Array, pa.Array]:
             PURCHASE,
             t=instants(t[kept]),
             amount=pa.array(amount[kept]),
-            category=_texts(categories, kept),
-            channel=_texts(channels, kept),
+            category=ordered_texts(categories, kept),
+            channel=ordered_texts(channels, kept),
             discount=pa.array(discount[kept], mask=~granted[kept]),
         ),
         list_column(
@@ -164,12 +176,10 @@ def _orders(records: Records, zone: str) -> tuple[pa.Array, pa.Array]:
     )
 
 
-def _texts(values: list[str | None], order: Ints) -> pa.Array:
-    return pa.array([values[i] for i in order.tolist()], pa.string())
-
-
 def _named_orders(rows: "_Rows", t: Ints, ids: list[str | None], bought: Bools, back: Ints) -> pa.Array:
     """Instant of the purchase that each refund (flat rows `back`) names; null: later, or unknown."""
+    if not len(set(ids) - {None}):
+        return pa.nulls(len(back), INSTANT)
     bought_ids = [name if is_bought else None for name, is_bought in zip(ids, bought.tolist(), strict=True)]
     named = [
         key for key in zip(rows.owner.tolist(), bought_ids, t.tolist(), strict=True) if key[1] is not None
@@ -186,11 +196,13 @@ def _named_orders(rows: "_Rows", t: Ints, ids: list[str | None], bought: Bools, 
     for i in back.tolist():
         at = instant_of.get((int(rows.owner[i]), ids[i] or ""))
         found.append(at if at is not None and at <= t[i] else None)
-    return pa.array(found, pa.int64()).cast(INSTANT)
+    return pa.array(found, pa.int64()).view(INSTANT)
 
 
 def _events(records: Records, zone: str) -> pa.Array:
     rows = _Rows(records, "events")
+    if not rows.rows:
+        return empty_lists(len(records), EVENT)
     t, _ = rows.instants("occurred_at", zone)
     kinds, sessions = rows.texts("event_type", required=True), rows.texts("session_id")
     order = total_order(rows.owner, t, kinds, sessions)
@@ -199,13 +211,15 @@ def _events(records: Records, zone: str) -> pa.Array:
         rows.owner[order],
         EVENT,
         t=instants(t[order]),
-        event_type=pa.array(kinds, pa.string()).take(pa.array(order)),
-        session_id=pa.array(sessions, pa.string()).take(pa.array(order)),
+        event_type=ordered_texts(kinds, order),
+        session_id=ordered_texts(sessions, order),
     )
 
 
 def _feedback(records: Records, zone: str) -> pa.Array:
     rows = _Rows(records, "feedback")
+    if not rows.rows:
+        return empty_lists(len(records), ANSWER)
     t, _ = rows.instants("submitted_at", zone)
     kinds = [kind and kind.lower() for kind in rows.texts("kind", required=True)]
     for i, kind in enumerate(kinds):
@@ -220,7 +234,7 @@ def _feedback(records: Records, zone: str) -> pa.Array:
         rows.owner[order],
         ANSWER,
         t=instants(t[order]),
-        kind=pa.array(kinds, pa.string()).take(pa.array(order)),
+        kind=ordered_texts(kinds, order),
         score=pa.array(score[order], mask=~scored[order]),
         resolved_at=instants(resolved[order], closed[order]),
     )
@@ -228,6 +242,8 @@ def _feedback(records: Records, zone: str) -> pa.Array:
 
 def _subscriptions(records: Records, zone: str) -> pa.Array:
     rows = _Rows(records, "subscriptions")
+    if not rows.rows:
+        return empty_lists(len(records), TERM)
     t, _ = rows.instants("started_at", zone)
     ended, over = rows.instants("ended_at", zone, required=False)
     if len(wrong := np.flatnonzero(over & (ended < t))):
@@ -242,6 +258,6 @@ def _subscriptions(records: Records, zone: str) -> pa.Array:
         TERM,
         t=instants(t[order]),
         ended_at=instants(ended[order], over[order]),
-        plan=pa.array(plans, pa.string()).take(pa.array(order)),
+        plan=ordered_texts(plans, order),
         monthly_price=pa.array(price[order], mask=~priced[order]),
     )

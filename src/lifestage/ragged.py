@@ -4,8 +4,9 @@ A segment is always reduced alone (`ufunc.reduceat` over start/end pairs, never 
 customers): a customer's figure then has the same bits in a block of one and in a block of a million.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,7 @@ class Ragged:
 
     def rows_before(self, instant: int) -> Ints:
         """Rows with t < instant of each customer, int64[n]."""
-        seen = np.concatenate([[0], np.cumsum(self.t < instant)])
+        seen = running_count(self.t < instant)
         rows: Ints = seen[self.ends] - seen[self.starts]
         return rows
 
@@ -55,6 +56,22 @@ class Ragged:
         """Only the rows with start <= t < end; nothing is copied."""
         first = self.starts + self.rows_before(start)
         return Ragged(first, self.starts + self.rows_before(end), self.t, self.columns)
+
+
+class Children(Mapping[str, pa.Array]):
+    """The columns of the rows but `t`, each unwrapped when it is asked for."""
+
+    def __init__(self, rows: pa.StructArray) -> None:
+        self._rows = rows
+
+    def __getitem__(self, name: str) -> pa.Array:
+        return self._rows.field(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (field.name for field in self._rows.type if field.name != "t")
+
+    def __len__(self) -> int:
+        return int(self._rows.type.num_fields) - 1
 
 
 @dataclass(frozen=True)
@@ -90,6 +107,26 @@ def encode(column: pa.Array) -> Coded:
     return Coded(np.asarray(indices.to_numpy(zero_copy_only=False), np.int64), found.dictionary)
 
 
+TOGETHER = 16_384
+"""Rows whose texts fit into the processor's cache while they are told apart."""
+
+
+def own_codes(column: pa.Array, starts: Ints) -> Ints:
+    """A text column of ids as numbers, -1 where it is null: the same for a customer's rows with the same text.
+
+    Only within a customer: the texts of a few customers at a time are told apart, which is several times faster
+    than those of a whole block. `starts` are the customers' first rows.
+    """
+    edges = np.searchsorted(starts, np.arange(TOGETHER, len(column), TOGETHER))
+    bounds = [0, *np.unique(starts[edges[edges < len(starts)]]).tolist(), len(column)]
+    parts, used = [], 0
+    for low, high in pairwise(bounds):
+        coded = encode(column.slice(low, high - low))
+        parts.append(np.where(coded.codes < 0, -1, coded.codes + used))
+        used += coded.size
+    return np.concatenate(parts)
+
+
 def places(coded: Coded, wanted: tuple[str, ...], other: int) -> Ints:
     """Place of each row's text in `wanted`, `other` for any other text, -1 where it is null, int64[rows]."""
     known = {text: i for i, text in enumerate(wanted)}
@@ -97,14 +134,20 @@ def places(coded: Coded, wanted: tuple[str, ...], other: int) -> Ints:
     return table[coded.codes]  # -1 takes the last entry
 
 
+def running_count(marked: Bools) -> Ints:
+    """Marked rows before each row, and in the end all of them, int64[rows + 1]."""
+    count = np.zeros(len(marked) + 1, np.int64)
+    marked.cumsum(out=count[1:])
+    return count
+
+
 def owners(rows: Ragged) -> Ints:
     """The customer that each flat row belongs to, -1 for a row of nobody, int64[rows]."""
-    if len(rows.starts) == 1:
-        owner = np.full(len(rows.t), -1, np.int64)
-        owner[rows.starts[0] : rows.ends[0]] = 0
-        return owner
+    of = np.arange(len(rows.starts)).repeat(rows.counts)
+    if len(of) == len(rows.t):
+        return of
     owner = np.full(len(rows.t), -1, np.int64)
-    owner[rows.owned()] = np.repeat(np.arange(len(rows.starts)), rows.counts)
+    owner[rows.owned()] = of
     return owner
 
 
@@ -123,49 +166,88 @@ def next_same(owner: Ints, codes: Ints) -> Ints:
 def from_list_array(column: pa.Array | pa.ChunkedArray) -> Ragged:
     """A `list<struct<t, ...>>` column as flat arrays, without copying the instants."""
     if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-        if isinstance(column, pa.ChunkedArray):  # no chunk or several: pyarrow kept the wrapper
+        if column.num_chunks == 1:
+            column = column.chunk(0)
+        else:
             column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    values = column.values
     offsets = column.offsets.to_numpy().astype(np.int64)
+    low, high = int(offsets[0]), int(offsets[-1])
+    if high - low < len(values):  # a slice of a longer column: its cost must be its own
+        values = values.slice(low, high - low)
+        offsets -= low
     starts, ends = offsets[:-1], offsets[1:]
     if column.null_count:  # a null list is an empty one, whatever stands behind it
         ends = np.where(column.is_valid().to_numpy(zero_copy_only=False), ends, starts)
-    values = column.values
-    children = {values.type.field(i).name: values.field(i) for i in range(values.type.num_fields)}
-    t = children.pop("t").view(pa.int64()).to_numpy(zero_copy_only=False)
-    return Ragged(starts, ends, t, children)
+    t = values.field("t").view(pa.int64()).to_numpy(zero_copy_only=False)
+    return Ragged(starts, ends, t, Children(values))
 
 
-def reduce_segments(ufunc: np.ufunc, values: Floats | Ints, starts: Ints, ends: Ints, empty: float) -> Floats:
-    """`ufunc` over values[starts[i]:ends[i]] of each segment, float64[n]; `empty` where it has no row.
+class Segments:
+    """Segments [starts[i], ends[i]) of a flat array, in order; they may overlap if none but the last ends with it.
 
-    Segments must not overlap and must be in order.
+    What several reductions need of the bounds is worked out once.
     """
-    out = np.full(len(starts), empty, np.float64)
-    filled = ends > starts
-    if not filled.any():
+
+    def __init__(self, starts: Ints, ends: Ints) -> None:
+        self._n = len(starts)
+        self._filled = (ends > starts).nonzero()[0]
+        self._all = len(self._filled) == self._n
+        self._bounds = np.empty(2 * len(self._filled), np.int64)
+        self._bounds[0::2] = starts if self._all else starts[self._filled]
+        self._bounds[1::2] = ends if self._all else ends[self._filled]
+
+    def sum(self, values: Floats | Ints) -> Floats:
+        """Sum of each segment, 0 where it is empty, float64[..., n]."""
+        return self._reduce(np.add, values, 0.0)
+
+    def min(self, values: Floats | Ints) -> Floats:
+        """Least value of each segment, NaN where it is empty, float64[..., n]."""
+        return self._reduce(np.minimum, values, np.nan)
+
+    def max(self, values: Floats | Ints) -> Floats:
+        """Greatest value of each segment, NaN where it is empty, float64[..., n]."""
+        return self._reduce(np.maximum, values, np.nan)
+
+    def _reduce(self, ufunc: np.ufunc, values: Floats | Ints, empty: float) -> Floats:
+        """`ufunc` over values[..., starts[i]:ends[i]]: leading axes hold several columns."""
+        bounds = self._bounds
+        if len(bounds) and bounds[-1] == values.shape[-1]:  # the last segment then runs to the end by itself
+            bounds = bounds[:-1]
+        if self._all and self._n:
+            return np.asarray(ufunc.reduceat(values, bounds, axis=-1)[..., 0::2], np.float64, order="C")
+        out = np.full((*values.shape[:-1], self._n), empty)
+        if len(bounds):
+            out[..., self._filled] = ufunc.reduceat(values, bounds, axis=-1)[..., 0::2]
         return out
-    pairs = np.empty(2 * int(filled.sum()), np.int64)
-    pairs[0::2], pairs[1::2] = starts[filled], ends[filled]
-    if pairs[-1] == len(values):  # the last segment then runs to the end of the array by itself
-        pairs = pairs[:-1]
-    out[filled] = ufunc.reduceat(values, pairs)[0::2]
-    return out
 
 
 def segment_sum(values: Floats | Ints, starts: Ints, ends: Ints) -> Floats:
     """Sum of each segment, 0 where it is empty, float64[n]."""
-    return reduce_segments(np.add, values, starts, ends, 0.0)
+    return Segments(starts, ends).sum(values)
 
 
 def segment_min(values: Floats | Ints, starts: Ints, ends: Ints) -> Floats:
     """Least value of each segment, NaN where it is empty, float64[n]."""
-    return reduce_segments(np.minimum, values, starts, ends, np.nan)
+    return Segments(starts, ends).min(values)
 
 
 def segment_max(values: Floats | Ints, starts: Ints, ends: Ints) -> Floats:
     """Greatest value of each segment, NaN where it is empty, float64[n]."""
-    return reduce_segments(np.maximum, values, starts, ends, np.nan)
+    return Segments(starts, ends).max(values)
+
+
+def window_sums(values: Floats, starts: Ints, ends: Ints) -> Floats:
+    """Sums over several segments of each customer, which may overlap, float64[n, windows]; starts, ends alike.
+
+    Each is a sum of its own rows from first to last, so that no window's figure hangs on another window.
+    """
+    # A further row lets a segment that is not the last one end with the array.
+    longer = np.concatenate([values, _NOTHING])
+    return segment_sum(longer, starts.reshape(-1), ends.reshape(-1)).reshape(starts.shape)
+
+
+_NOTHING = np.zeros(1)
 
 
 def at(values: Floats | Ints, rows: Ints, present: Bools) -> Floats:
@@ -177,5 +259,12 @@ def at(values: Floats | Ints, rows: Ints, present: Bools) -> Floats:
 
 def keep_rows(keep: Bools, starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
     """Segment bounds after the rows with keep=False were dropped from the flat arrays."""
-    kept = np.concatenate([[0], np.cumsum(keep)])
+    kept = running_count(keep)
     return kept[starts], kept[ends]
+
+
+def ratio(above: Floats | Ints, below: Floats | Ints, defined: Bools) -> Floats:
+    """above / below where `defined`, else NaN, float64[..., n]; leading axes of `above` hold several columns."""
+    out = np.full(above.shape, np.nan)
+    np.divide(above, below, out=out, where=defined)
+    return out

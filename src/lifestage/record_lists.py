@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from lifestage.ragged import Bools, Floats, Ints
+from lifestage.ragged import FEW, Bools, Floats, Ints
 from lifestage.schemas import INSTANT
 
 
@@ -33,12 +33,24 @@ def total_order(owner: Ints, t: Ints, *ties: Sequence[str | None] | Floats | Int
 
 
 def instants(t: Ints, known: Bools | None = None) -> pa.Array:
-    return pa.array(t, pa.int64(), mask=None if known is None else ~known).cast(INSTANT)
+    return pa.array(t, pa.int64(), mask=None if known is None else ~known).view(INSTANT)
+
+
+def ordered_texts(texts: Sequence[str | None], order: Ints) -> pa.Array:
+    if len(texts) == len(order) > FEW and (order[1:] > order[:-1]).all():  # in order already, as a rule
+        return pa.array(texts, pa.string())
+    return pa.array([texts[i] for i in order.tolist()], pa.string())
 
 
 def list_column(n: int, owner: Ints, struct: pa.StructType, **children: pa.Array) -> pa.Array:
     """A list<struct> column of n customers from flat children ordered by owner."""
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=n))]).astype(np.int32)
-    fields = [struct.field(i) for i in range(struct.num_fields)]
+    fields = list(struct)
     values = pa.StructArray.from_arrays([children[f.name] for f in fields], fields=fields)
-    return pa.ListArray.from_arrays(pa.array(offsets), values)
+    offsets = np.zeros(n + 1, np.int32)
+    np.bincount(owner, minlength=n).cumsum(out=offsets[1:])
+    return pa.ListArray.from_arrays(offsets, values)
+
+
+def empty_lists(n: int, struct: pa.StructType) -> pa.Array:
+    """A list<struct> column of n customers without a row."""
+    return pa.ListArray.from_arrays(np.zeros(n + 1, np.int32), pa.array([], struct))

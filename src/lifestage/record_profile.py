@@ -9,7 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from lifestage.record_lists import instants
-from lifestage.record_values import Fault, RecordError, Records, read_instants, read_numbers, text
+from lifestage.record_values import Fault, RecordError, Records, read_instants, read_numbers, text, texts
+
+PYTHON: Mapping[str, type] = {"bool": bool, "string": str}
+"""What an attribute's value must be, by Arrow type; numbers are read by `read_numbers`."""
 
 
 def profile_columns(records: Records, zone: str) -> dict[str, pa.Array]:
@@ -29,7 +32,9 @@ def profile_columns(records: Records, zone: str) -> dict[str, pa.Array]:
         raise fault("acquisition_cost")(i, f"is {cost[i]}; expected 0 or more")
     return {
         "signed_up_at": instants(signed_up, known),
-        "acquisition_channel": pa.array([text(r.get("acquisition_channel")) for r in records], pa.string()),
+        "acquisition_channel": pa.array(
+            texts([r.get("acquisition_channel") for r in records], text), pa.string()
+        ),
         "acquisition_cost": pa.array(cost, mask=~costed),
     }
 
@@ -40,6 +45,7 @@ def attribute_columns(records: Records, types: Mapping[str, pa.DataType]) -> dic
     Raises RecordError.
     """
     columns: dict[str, list[Any]] = {name: [None] * len(records) for name in types}
+    expected = {name: PYTHON.get(str(kind), object) for name, kind in types.items()}
 
     def fault(i: int, name: str, what: str) -> RecordError:
         return RecordError(records[i].get("customer_id"), (i, "attributes", name), what)
@@ -53,15 +59,14 @@ def attribute_columns(records: Records, types: Mapping[str, pa.DataType]) -> dic
                 raise fault(i, name, f"is no attribute that the model reads; {hint}")
             if value is None:
                 continue
-            if pa.types.is_boolean(types[name]) and not isinstance(value, bool):
-                raise fault(i, name, f"is {value!r}; expected true or false")
-            if pa.types.is_string(types[name]) and not isinstance(value, str):
-                raise fault(i, name, f"is {value!r}; expected a text")
+            if not isinstance(value, expected[name]):
+                wanted = "true or false" if expected[name] is bool else "a text"
+                raise fault(i, name, f"is {value!r}; expected {wanted}")
             columns[name][i] = value
     made: dict[str, pa.Array] = {}
     for name, values in columns.items():
         if pa.types.is_string(types[name]):
-            made[name] = pa.array([text(value) for value in values], pa.string())
+            made[name] = pa.array(texts(values, text), pa.string())
         elif pa.types.is_boolean(types[name]):
             made[name] = pa.array(values, pa.bool_())
         else:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from lifestage.errors import InputError
 from lifestage.localtime import DAY, Instants, midnight, to_local
-from lifestage.ragged import Bools, Floats, Ints
+from lifestage.ragged import FEW, Bools, Floats, Ints
 from lifestage.schemas import FIRST_YEAR, INSTANT, LAST_YEAR
 
 Fault = Callable[[int, str], InputError]
@@ -75,6 +75,22 @@ def identifier(value: Any) -> str | None:
     return whole[1] if whole else found
 
 
+def texts(values: list[Any], read: Callable[[Any], str | None]) -> list[str | None]:
+    """`text` or `identifier` of each value; a text that comes again and again is read once."""
+    if not set(map(type, values)) <= _PLAIN_TEXT:
+        return [read(value) for value in values]
+    distinct = [value for value in set(values) if value is not None]
+    whole = ".0" not in "\n".join(distinct)
+    if whole and "" not in distinct and [value.strip(BLANKS) for value in distinct] == distinct:
+        return values  # as nearly always: nothing to take off, no number with a fraction of 0
+    known = {value: read(value) for value in (*distinct, None)}
+    return [known[value] for value in values]
+
+
+_PLAIN_TEXT = {str, type(None)}
+_PLAIN_NUMBER = {float, type(None)}
+
+
 def _moment(value: Any) -> datetime | None:
     """A datetime as it was written, naive or not; None for what is no time."""
     if isinstance(value, str):
@@ -97,9 +113,11 @@ def _moments(values: list[Any]) -> list[datetime | None]:
 
 def read_instants(values: list[Any], zone: str, fault: Fault, *, required: bool) -> tuple[Ints, Bools]:
     """Instants (0 where absent) and which values are given, int64[n] and bool[n]."""
-    given = np.fromiter((value is not None for value in values), np.bool_, len(values))
+    given = _given(values)
     if required and not given.all():
         raise fault(int(np.flatnonzero(~given)[0]), "is missing; give a time")
+    if len(values) > FEW and (many := _many_instants(values, zone, given)) is not None:
+        return many, given
     moments = _moments(values)
     for i in np.flatnonzero(given).tolist() if None in moments else ():
         if moments[i] is None:
@@ -112,11 +130,39 @@ def read_instants(values: list[Any], zone: str, fault: Fault, *, required: bool)
     return t, given
 
 
+def _given(values: list[Any]) -> Bools:
+    return np.array([value is not None for value in values], np.bool_)
+
+
+def _many_instants(values: list[Any], zone: str, given: Bools) -> Ints | None:
+    """Instants of many texts by Arrow's parser; None where it or the range does not take each as Python's does."""
+    try:
+        written = pa.array(values, pa.string())
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return None
+    for kind in (INSTANT, pa.timestamp("us")):  # all with an offset, or all without one
+        try:
+            t = _whole(written.cast(kind))
+        except pa.ArrowInvalid:
+            continue
+        if kind != INSTANT:
+            t[given] = _from_local(t[given], zone)
+        return t if ((t[given] >= EARLIEST) & (t[given] < LATEST)).all() else None
+    return None
+
+
+def _whole(stored: pa.Array) -> Ints:
+    """The microseconds of an Arrow column of times, 0 where it is null."""
+    micros = stored.view(pa.int64())
+    if micros.null_count:
+        micros = micros.fill_null(0)
+    return np.array(micros.to_numpy(zero_copy_only=False), np.int64)
+
+
 def _utc(moments: list[datetime | None], zone: str) -> Ints:
     """UTC microseconds of each moment, 0 for None."""
-    stored = pa.array(moments, INSTANT).cast(pa.int64()).fill_null(0)  # Arrow takes naive ones for UTC
-    t = np.array(stored.to_numpy(zero_copy_only=False), np.int64)
-    naive = np.fromiter((m is not None and m.tzinfo is None for m in moments), np.bool_, len(moments))
+    t = _whole(pa.array(moments, INSTANT))  # Arrow takes naive ones for UTC
+    naive = np.array([m is not None and m.tzinfo is None for m in moments], np.bool_)
     if naive.any():
         t[naive] = _from_local(t[naive], zone)
     return t
@@ -134,10 +180,11 @@ def _from_local(local: Instants, zone: str) -> Instants:
 
 def read_numbers(values: list[Any], fault: Fault, *, required: bool) -> tuple[Floats, Bools]:
     """Numbers (0 where absent) and which values are given, float64[n] and bool[n]."""
-    given = np.fromiter((value is not None for value in values), np.bool_, len(values))
+    given = _given(values)
     if required and not given.all():
         raise fault(int(np.flatnonzero(~given)[0]), "is missing; give a number")
-    for i, value in enumerate(values):
+    plain = set(map(type, values)) <= _PLAIN_NUMBER
+    for i, value in enumerate(() if plain else values):
         if (
             type(value) is not float
             and value is not None
@@ -145,7 +192,8 @@ def read_numbers(values: list[Any], fault: Fault, *, required: bool) -> tuple[Fl
         ):
             raise fault(i, f"is {_quoted(value)}; expected a number")
     numbers = np.array([0.0 if value is None else value for value in values], np.float64)
-    if len(odd := np.flatnonzero(~np.isfinite(numbers))):
+    if not (finite := np.isfinite(numbers)).all():
+        odd = np.flatnonzero(~finite)
         raise fault(int(odd[0]), f"is {numbers[odd[0]]}; expected a finite number")
     return numbers, given
 

@@ -35,24 +35,24 @@ def link_refunds(purchases: Ragged, refunds: Ragged) -> Links:
     earlier. What finds no purchase stays unlinked (it counts in refund features only). Only earlier rows
     decide, so no later row can change a link.
     """
+    if not len(refunds.t):
+        return Links(np.array([], np.int64), np.array([], np.int64), np.array([], np.float64))
     amounts, sizes = _amounts(purchases), _amounts(refunds)
-    orders = refunds.columns["order_at"].cast(pa.int64())
-    order_at = np.asarray(orders.fill_null(0).to_numpy(zero_copy_only=False), np.int64)
-    named = orders.is_valid().to_numpy(zero_copy_only=False) & (order_at <= refunds.t)
+    order_at = refunds.columns["order_at"].view(pa.int64()).to_numpy(zero_copy_only=False)  # NaN where null
+    named = order_at <= refunds.t
+    # Plain lists, made once: slices of them are several times faster than slices of arrays.
+    orders = [int(at) if has else None for at, has in zip(order_at.tolist(), named.tolist(), strict=True)]
+    refunded = (refunds.ends > refunds.starts).nonzero()[0]
+    bounds = (
+        side[refunded].tolist() for side in (refunds.starts, refunds.ends, purchases.starts, purchases.ends)
+    )
+    back_at, back, bought_at, held = (column.tolist() for column in (refunds.t, sizes, purchases.t, amounts))
     t: list[int] = []
     purchase: list[int] = []
     amount: list[float] = []
-    for i in np.flatnonzero(refunds.ends > refunds.starts):
-        mine = slice(refunds.starts[i], refunds.ends[i])
-        low, high = int(purchases.starts[i]), int(purchases.ends[i])
-        at = refunds.t[mine].tolist()
-        links = _link(
-            purchases.t[low:high].tolist(),
-            amounts[low:high].tolist(),
-            at,
-            sizes[mine].tolist(),
-            [order if has else None for order, has in zip(order_at[mine].tolist(), named[mine], strict=True)],
-        )
+    for start, end, low, high in zip(*bounds, strict=True):
+        at = back_at[start:end]
+        links = _link(bought_at[low:high], held[low:high], at, back[start:end], orders[start:end])
         for refund, row, taken in links:
             t.append(at[refund])
             purchase.append(low + row)

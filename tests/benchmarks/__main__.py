@@ -38,10 +38,10 @@ def line(what: str, seconds: float, peer: str = "", peer_seconds: float | None =
 
 
 def part_features() -> None:
-    """Features at 1, 3 and 10 million purchases beside SQL and pandas, one request, memory."""
-    from tests.benchmarks import features
+    """Features at 1, 3 and 10 million purchases and 30 million events beside SQL and pandas, requests, memory."""
+    from tests.benchmarks import features_table
 
-    features.run()
+    features_table.run()
 
 
 def part_churn() -> None:

@@ -1,19 +1,14 @@
-"""Features of a simulated shop beside SQL and pandas: customers with text ids, their purchases in no order.
+"""Purchase features beside SQL and pandas: customers with text ids, their purchases in no order.
 
 Every figure is of one process on the rows named; each size runs in a process of its own, so that its peak memory
-is its own.
+is its own. `benchmarks.features_table` prints the figures beside those of all families (`benchmarks.shop`).
 """
 
 import json
-import resource
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -26,13 +21,12 @@ from lifestage.history import History
 from lifestage.history_file import HistoryFile
 from lifestage.intake import open_tables, write_history
 from lifestage.localtime import DAY
+from tests.benchmarks.clock import LATE, WINDOWS, Figure, alone, peak_megabytes, purchases_sql, timed
 
 DAYS = 730
 FIRST = 1_704_067_200_000_000  # 2024-01-01
 CUTOFF = FIRST + 700 * DAY
-WINDOWS = (7, 14, 30, 60, 90, 180, 365)
 CHUNK = 1_000_000
-LATE = 4_000_000_000_000_000
 
 
 def write_purchases(path: Path, customers: int, rows: int, seed: int = 1) -> None:
@@ -67,49 +61,6 @@ def computed(history: HistoryFile, cutoff: int) -> Iterator[tuple[pa.Array, dict
         yield block.customer_id, features.compute(block.before(cutoff))
 
 
-def sql(cutoff: int) -> str:
-    """The purchase features at one cutoff as an analyst who knows DuckDB writes them: two aggregations, one join."""
-
-    def since(days: int) -> str:
-        return f"t >= {cutoff - days * DAY}"
-
-    windows = [
-        f"count(*) FILTER ({since(w)}) AS orders_{w}d, coalesce(sum(net) FILTER ({since(w)}), 0) AS spend_{w}d"
-        for w in WINDOWS
-    ]
-    changes = [
-        f"2 * count(*) FILTER ({since(w)}) - count(*) FILTER ({since(2 * w)}) AS orders_change_{w}d, "
-        f"coalesce(sum(net) FILTER ({since(w)}), 0) - coalesce(sum(net) FILTER ({since(2 * w)} AND NOT {since(w)}), 0)"
-        f" AS spend_change_{w}d"
-        for w in (30, 90)
-    ]
-    year = cutoff - 365 * DAY
-    return f"""
-WITH seen AS (SELECT customer, t, net, t // {DAY} AS day FROM purchases WHERE t < {cutoff}),
-sums AS (
-    SELECT customer, {", ".join([*windows, *changes])},
-        count(*) FILTER (t >= {year} AND t < {year + 90 * DAY}) AS orders_same_season,
-        count(*) AS order_count, sum(net) AS spend_total, avg(net) AS mean_order_value,
-        max(net) AS max_order_value, arg_max(net, t) AS last_order_value, arg_min(net, t) AS first_order_value,
-        ({cutoff} - max(t)) / {DAY} AS days_since_last_order, ({cutoff} - min(t)) / {DAY} AS days_since_first_order,
-        avg(CASE WHEN (day + 3) % 7 >= 5 THEN 1 ELSE 0 END) AS weekend_share,
-        avg((t % {DAY}) / 3600000000) AS mean_order_hour
-    FROM seen GROUP BY customer
-),
-days AS (SELECT DISTINCT customer, day FROM seen),
-gaps AS (
-    SELECT customer, day, day - lag(day) OVER (PARTITION BY customer ORDER BY day) AS gap FROM days
-),
-rhythm AS (
-    SELECT customer, count(*) AS purchase_days, avg(gap) AS mean_gap_days, stddev_samp(gap) AS std_gap_days,
-        min(gap) AS min_gap_days, max(gap) AS max_gap_days, arg_max(gap, day) FILTER (gap IS NOT NULL) AS last_gap_days
-    FROM gaps GROUP BY customer
-)
-SELECT sums.*, rhythm.* EXCLUDE customer, days_since_last_order / mean_gap_days AS recency_over_mean_gap,
-    days_since_last_order / max_gap_days AS recency_over_max_gap
-FROM sums JOIN rhythm USING (customer)"""
-
-
 def in_pandas(frame: pd.DataFrame, cutoff: int) -> pd.DataFrame:
     """The same, the obvious way."""
     seen = frame[frame["t"] < cutoff].sort_values(["customer", "t"])
@@ -131,16 +82,6 @@ def in_pandas(frame: pd.DataFrame, cutoff: int) -> pd.DataFrame:
     weekend = ((seen["t"] // DAY + 3) % 7 >= 5).groupby(seen["customer"]).mean()
     hour = ((seen["t"] % DAY) / 3_600_000_000).groupby(seen["customer"]).mean()
     return pd.DataFrame(columns | {"weekend": weekend, "hour": hour})
-
-
-def timed(work: Callable[[], Any], repeats: int = 1) -> tuple[float, Any]:
-    """Least wall time, and the last result."""
-    best, result = float("inf"), None
-    for _ in range(repeats):
-        started = time.perf_counter()
-        result = work()
-        best = min(best, time.perf_counter() - started)
-    return best, result
 
 
 def measure(folder: Path, rows: int) -> dict[str, float]:
@@ -166,31 +107,31 @@ def measure(folder: Path, rows: int) -> dict[str, float]:
         started = time.perf_counter()
         features.compute(block.before(CUTOFF - 30 * DAY))
         further += time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_megabytes()
     return {"history": seconds, "first": first, "further": further, "customers": known, "peak": peak}
 
 
-def loaded(folder: Path, rows: int, customer: str) -> duckdb.DuckDBPyConnection:
+def loaded(folder: Path, rows: int) -> duckdb.DuckDBPyConnection:
     """The purchases as a table in memory."""
     connection = duckdb.connect()
     connection.execute("SET enable_progress_bar = false")
     connection.execute(
-        f"CREATE TABLE purchases AS SELECT {customer} AS customer, epoch_us(bought_at) AS t, net "
+        "CREATE TABLE purchases AS SELECT customer, epoch_us(bought_at) AS t, net "
         f"FROM '{folder}/{rows}.parquet'"
     )
     return connection
 
 
-def sql_seconds(folder: Path, rows: int, customer: str) -> float:
+def sql_seconds(folder: Path, rows: int) -> float:
     """One cutoff in SQL, its result kept as a table."""
-    connection = loaded(folder, rows, customer)
-    query = f"CREATE OR REPLACE TABLE found AS {sql(CUTOFF)}"
+    connection = loaded(folder, rows)
+    query = f"CREATE OR REPLACE TABLE found AS {purchases_sql(CUTOFF)}"
     return timed(lambda: connection.execute(query).fetchall(), 2)[0]
 
 
 def disagreement(folder: Path, rows: int) -> tuple[int, float]:
     """Features compared with the SQL's, and the largest relative difference of any value."""
-    theirs = loaded(folder, rows, "customer").sql(f"{sql(CUTOFF)} ORDER BY customer").to_arrow_table()
+    theirs = loaded(folder, rows).sql(f"{purchases_sql(CUTOFF)} ORDER BY customer").to_arrow_table()
     history = HistoryFile(folder / f"{rows}.history")
     parts = list(computed(history, CUTOFF))
     ids = pa.concat_arrays([part[0] for part in parts])
@@ -205,57 +146,43 @@ def disagreement(folder: Path, rows: int) -> tuple[int, float]:
     return len(names), worst
 
 
-def small(folder: Path, rows: int) -> dict[str, float]:
-    """Seconds of one customer, of a thousand in a block."""
-    table = pq.read_table(folder / f"{rows}.history")
+def pandas_ratio(folder: Path, rows: int) -> tuple[float, float, int]:
+    """Seconds of ours with the blocks in memory, of pandas, and the number of its columns."""
+    frame = pq.read_table(folder / f"{rows}.parquet").to_pandas()
+    frame["t"] = frame.pop("bought_at").astype("int64")
+    theirs, found = timed(lambda: in_pandas(frame, CUTOFF))
+    table = pa.concat_tables([pq.read_table(folder / f"{rows}.history")])
+    size = 65_536
+    parts = [table.slice(low, size).combine_chunks() for low in range(0, len(table), size)]
+    mine, _ = timed(lambda: [features.compute(History(p, "UTC").before(CUTOFF)) for p in parts], 2)
+    return mine, theirs, found.shape[1]
 
-    def requested(part: pa.Table) -> dict[str, np.ndarray]:
-        return features.compute(History(part, "UTC").before(CUTOFF))
 
-    return {str(n): timed(partial(requested, table.slice(0, n).combine_chunks()), 50)[0] for n in (1, 1_000)}
-
-
-def main(folder: Path, sizes: tuple[int, ...]) -> None:
-    """Print the figures of every size (millions of purchases, a tenth as many customers)."""
+def figures(folder: Path, sizes: tuple[int, ...]) -> list[Figure]:
+    """The purchase features alone at each size (millions of purchases, a tenth as many customers)."""
+    found: list[Figure] = []
     for millions in sizes:
         rows = millions * 1_000_000
-        customers = rows // 10
-        write_purchases(folder / f"{rows}.parquet", customers, rows)
-        command = [sys.executable, "-m", "tests.benchmarks.features", str(folder), str(rows)]
-        found = json.loads(
-            subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
-        )
-        peer = sql_seconds(folder, rows, "customer")
-        numbered = sql_seconds(folder, rows, "substr(customer, 2)::INTEGER")
-        first, further = found["first"], found["further"]
-        print(
-            f"features: {rows:,} purchases of {int(found['customers']):,} customers: read, check and sort "
-            f"{found['history']:.1f} s; {len(features.names())} features at a first cutoff {first:.2f} s with "
-            f"reading, {further:.2f} s at a further one; SQL {peer:.2f} s a cutoff, ratio {first / peer:.2f} and "
-            f"{further / peer:.2f} (SQL over customers numbered before: {numbered:.2f} s); "
-            f"peak memory {found['peak']:,.0f} MB",
-            flush=True,
-        )
+        write_purchases(folder / f"{rows}.parquet", rows // 10, rows)
+        mine = alone("features", str(folder), str(rows))
+        peer = sql_seconds(folder, rows)
+        what = f"{millions} M purchases, {len(features.names())} features"
+        found += [
+            Figure(f"{what}: read, check, sort", mine["history"]),
+            Figure(f"{what}: first cutoff, with reading", mine["first"], "SQL", peer, 2.0),
+            Figure(f"{what}: further cutoff", mine["further"], "SQL", peer, 2.0),
+            Figure(f"{what}: peak memory, MB", mine["peak"], "limit", 3000.0, 1.0),
+        ]
     rows = sizes[0] * 1_000_000
     names, worst = disagreement(folder, rows)
     print(f"features: {names} of them against the SQL: largest relative difference {worst:.1e}", flush=True)
-    frame = pq.read_table(folder / f"{rows}.parquet").to_pandas()
-    frame["t"] = frame.pop("bought_at").astype("int64")
-    peer, theirs = timed(lambda: in_pandas(frame, CUTOFF))
-    blocks = list(HistoryFile(folder / f"{rows}.history"))
-    seconds, _ = timed(lambda: [features.compute(b.before(CUTOFF)) for b in blocks])
-    print(f"features: {rows:,} purchases: {seconds:.2f} s; pandas, {theirs.shape[1]} columns: {peer:.1f} s, "
-          f"ratio {peer / seconds:.0f}", flush=True)  # fmt: skip
-    few = small(folder, rows)
-    print(
-        f"features: one customer {1000 * few['1']:.2f} ms; 1,000 customers {1000 * few['1000']:.1f} ms",
-        flush=True,
+    mine_s, pandas_s, columns = pandas_ratio(folder, rows)
+    found.append(
+        Figure(
+            f"{sizes[0]} M purchases: blocks in memory", mine_s, f"pandas, {columns} columns", pandas_s, 10.0
+        )
     )
-
-
-def run(sizes: tuple[int, ...] = (1, 3, 10)) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        main(Path(folder), sizes)
+    return found
 
 
 if __name__ == "__main__":

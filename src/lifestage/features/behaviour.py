@@ -5,6 +5,9 @@ distinct session_id; events without one belong to one session until a pause of m
 or an active day lies in a window if its last event does.
 """
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 import numpy as np
 
 from lifestage.block_rows import Known
@@ -13,7 +16,7 @@ from lifestage.features.spec import FeatureSpec, slugs
 from lifestage.features.windows import Windows
 from lifestage.history import Before
 from lifestage.localtime import DAY, HOUR
-from lifestage.ragged import Bools, Floats, Ints, at, places, segment_max, segment_sum
+from lifestage.ragged import Bools, Floats, Ints, Segments, at, places, ratio
 
 Columns = dict[str, Floats]
 FAMILY = "behaviour"
@@ -146,84 +149,84 @@ def compute(view: Before, spec: FeatureSpec) -> Columns:
     columns |= _active(view, events, windows, last)
     sessions = windows.counts(_session_ends(events))
     columns |= {"session_count": sessions[None], **{f"sessions_{w}d": sessions[w] for w in OWN}}
-    columns["events_per_session"] = _divide(totals[None], sessions[None], present)
+    columns["events_per_session"] = ratio(totals[None], sessions[None], present)
     columns["days_since_last_event"] = last
     columns["days_since_first_event"] = (view.cutoff - at(events.t, starts, present)) / DAY
     columns |= _types(view, events, windows, spec)
     return columns
 
 
-def _divide(above: Floats, below: Floats, defined: Bools) -> Floats:
-    out = np.full(len(defined), np.nan)
-    np.divide(above, below, out=out, where=defined)
-    return out
-
-
 def _active(view: Before, events: Known, windows: Windows, last: Floats) -> Columns:
     """Days with an event, and the gaps between them."""
     day, owner = events.day, events.owner
+    n = len(view)
     closes = np.ones(len(day), np.bool_)  # the last event of a customer's day
-    closes[:-1] = (day[1:] != day[:-1]) | (owner[1:] != owner[:-1])
+    np.not_equal(day[1:], day[:-1], out=closes[:-1])
+    closes[:-1] |= owner[1:] != owner[:-1]
     active = windows.counts(closes)
-    days, of = day[closes], owner[closes]
-    opens = np.ones(len(day), np.bool_)
-    opens[1:] = closes[:-1]
-    begins = events.t[opens]
-    follows = np.zeros(len(days), np.bool_)  # not a customer's first active day
-    follows[1:] = of[1:] == of[:-1]
-    gaps = np.diff(days, prepend=0)
-    counts = np.bincount(of, minlength=len(view))
-    ends = np.cumsum(counts)
-    first_gap = np.minimum(ends - counts + 1, ends)
+    last_rows = closes.nonzero()[0]
+    days, of = day[last_rows], owner[last_rows]
+    opens = np.zeros(len(days), np.int64)  # the first event of each of these days
+    opens[1:] = last_rows[:-1] + 1
+    gaps = np.zeros(len(days))
+    np.subtract(days[1:], days[:-1], out=gaps[1:])
+    ends = active[None].astype(np.int64).cumsum()
+    starts = ends - active[None].astype(np.int64)
+    first_gap = np.minimum(starts + 1, ends)
     n_gaps = ends - first_gap
-    longest = segment_max(gaps, first_gap, ends)
-    streak = follows & (gaps >= STREAK_DAYS) & (begins >= view.cutoff - 365 * DAY)
+    segments = Segments(first_gap, ends)
+    longest = segments.max(gaps)
+    gaps[starts[ends > starts]] = 0.0  # not a gap: a customer's first active day
+    streaks = (gaps >= STREAK_DAYS).nonzero()[0]
+    streaks = streaks[events.t[opens[streaks]] >= view.cutoff - 365 * DAY]
     return {
         "active_days": active[None],
         **{f"active_days_{w}d": active[w] for w in TOTALS},
         **{f"active_days_change_{w}d": 2 * active[w] - active[2 * w] for w in CHANGES},
-        "mean_inactive_days": _divide(
-            segment_sum(gaps, first_gap, ends), n_gaps.astype(np.float64), n_gaps > 0
-        ),
+        "mean_inactive_days": ratio(segments.sum(gaps), n_gaps, n_gaps > 0),
         "max_inactive_days": longest,
         "inactive_over_max": last / longest,  # a gap is at least one day: never zero
-        "inactive_streaks_365d": np.bincount(of[streak], minlength=len(view)).astype(np.float64),
+        "inactive_streaks_365d": np.bincount(of[streaks], minlength=n).astype(np.float64),
     }
 
 
 def _session_ends(events: Known) -> Bools:
     """The last known event of each session."""
     following = events.next_same("session_id")
-    alone = events.codes("session_id").codes < 0
-    paused = alone & (following >= 0)
+    alone = events.own_codes("session_id") < 0
     ends = following < 0
-    ends[paused] = events.t[following[paused]] - events.t[paused] > PAUSE
+    if alone.any():
+        paused = (alone & ~ends).nonzero()[0]
+        ends[paused] = events.t[following[paused]] - events.t[paused] > PAUSE
     return ends
+
+
+@lru_cache(maxsize=32)
+def _named(types: tuple[str, ...]) -> Mapping[str, str]:
+    return slugs(types)
 
 
 def _types(view: Before, events: Known, windows: Windows, spec: FeatureSpec) -> Columns:
     """Columns of each learnt type, and the furthest step of the funnel."""
-    n, named = len(view), slugs(spec.event_types)
+    n, named = len(view), _named(spec.event_types)
     coded = events.codes("event_type")
     size = len(spec.event_types)
     code = places(coded, spec.event_types, size)
     counts = windows.counts_by(code, size)
-    last = np.full((n, size + 1), np.nan)
-    last[events.owner, code] = events.t  # rows are in order of time: of several the last one stays
+    last = np.full((size + 1, n), np.nan)
+    last[code, events.owner] = events.t  # rows are in order of time: of several the last one stays
     ages = (view.cutoff - last) / DAY
     columns = {
-        "event_type_count": (counts[None] > 0).sum(axis=1).astype(np.float64),
-        "event_types_90d": (counts[90] > 0).sum(axis=1).astype(np.float64),
+        "event_type_count": np.count_nonzero(counts[None], axis=0).astype(np.float64),
+        "event_types_90d": np.count_nonzero(counts[90], axis=0).astype(np.float64),
     }
     for i, slug in enumerate(named.values()):
-        columns |= {f"event_{slug}_{w}d": counts[w][:, i] for w in OWN}
-        columns[f"event_{slug}_change_30d"] = 2 * counts[30][:, i] - counts[60][:, i]
-        columns[f"days_since_event_{slug}"] = ages[:, i]
+        columns |= {f"event_{slug}_{w}d": counts[w][i] for w in OWN}
+        columns[f"event_{slug}_change_30d"] = 2 * counts[30][i] - counts[60][i]
+        columns[f"days_since_event_{slug}"] = ages[i]
     if spec.funnel:
         step: Ints = places(coded, spec.funnel, len(spec.funnel))
         reached = windows.counts_by(step, len(spec.funnel))
-        number = np.arange(1, len(spec.funnel) + 1)
-        columns |= {
-            f"funnel_step_{w}d": ((reached[w] > 0) * number).max(axis=1).astype(np.float64) for w in FUNNEL
-        }
+        number = np.arange(1.0, len(spec.funnel) + 1)[:, None]
+        columns |= {f"funnel_step_{w}d": ((reached[w] > 0) * number).max(axis=0) for w in FUNNEL}
     return columns

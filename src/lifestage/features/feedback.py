@@ -11,7 +11,7 @@ from lifestage.features.spec import FeatureSpec
 from lifestage.features.windows import Windows
 from lifestage.history import Before
 from lifestage.localtime import DAY
-from lifestage.ragged import Bools, Floats, Ints, at, places, segment_min, segment_sum
+from lifestage.ragged import Bools, Floats, Ints, Segments, at, places, ratio
 from lifestage.schemas import FEEDBACK_KINDS
 
 Columns = dict[str, Floats]
@@ -94,54 +94,51 @@ def compute(view: Before, spec: FeatureSpec) -> Columns:
     if not spec.feedback:
         return {}
     n, rows = len(view), view.rows("feedback")
-    windows = Windows(rows.owner, rows.t, n, view.cutoff, WINDOWS)
     kind = places(rows.codes("kind"), FEEDBACK_KINDS, -1)
-    of = {name: kind == i for i, name in enumerate(FEEDBACK_KINDS)}
+    last = np.full((len(FEEDBACK_KINDS) + 1, n), np.nan)
+    last[kind, rows.owner] = rows.t  # rows are in order of time: of several the last one stays
+    age = (view.cutoff - last) / DAY
     columns = {
-        "feedback_count": windows.counts()[None],
-        "days_since_last_feedback": _age_of_last(view, rows, np.ones(len(kind), np.bool_)),
+        "feedback_count": np.bincount(rows.owner, minlength=n).astype(np.float64),
+        "days_since_last_feedback": np.fmin.reduce(age),
+        **_scores(rows, kind, n, spec),
     }
-    score = rows.numbers("score")
-    for name in SCORED:
-        if name in spec.feedback:
-            columns |= _scores(name, score, rows, of[name] & ~np.isnan(score), n)
-    if "nps" in spec.feedback:
-        last = columns["nps_last"]
-        columns["nps_detractor"] = np.where(np.isnan(last), np.nan, (last <= DETRACTOR).astype(np.float64))
     cases = [name for name in CASES if name in spec.feedback]
     if not cases:
         return columns
+    counts = Windows(rows.owner, rows.t, n, view.cutoff, WINDOWS).counts_by(kind, len(FEEDBACK_KINDS))
     resolved = _resolved(rows)
+    known = ~np.isnan(resolved)
     for name in cases:
-        counts = windows.counts(of[name])
-        many = CASES[name][0]
-        columns |= {f"{many}_{w}d": counts[w] for w in WINDOWS}
-        columns[f"{many}_open"] = windows.counts(of[name] & np.isnan(resolved))[None]
-        columns[f"days_since_last_{name}"] = _age_of_last(view, rows, of[name])
-    return columns | _resolution(view, rows, resolved, of["ticket"] | of["complaint"])
+        many, code = CASES[name][0], FEEDBACK_KINDS.index(name)
+        columns |= {f"{many}_{w}d": counts[w][code] for w in WINDOWS}
+        waiting = np.bincount(rows.owner[(kind == code) & ~known], minlength=n)
+        columns[f"{many}_open"] = waiting.astype(np.float64)
+        columns[f"days_since_last_{name}"] = age[code]
+    is_case = (kind == FEEDBACK_KINDS.index("ticket")) | (kind == FEEDBACK_KINDS.index("complaint"))
+    return columns | _resolution(view, rows, resolved, is_case & known, is_case & ~known)
 
 
-def _segments(rows: Known, of: Bools, n: int) -> tuple[Ints, Ints, Bools]:
-    """Bounds of each customer's rows among those picked."""
-    counts = np.bincount(rows.owner[of], minlength=n)
-    ends = np.cumsum(counts)
-    return ends - counts, ends, counts > 0
-
-
-def _age_of_last(view: Before, rows: Known, of: Bools) -> Floats:
-    _, ends, has = _segments(rows, of, len(view))
-    return (view.cutoff - at(rows.t[of], ends - 1, has)) / DAY
-
-
-def _scores(name: str, score: Floats, rows: Known, of: Bools, n: int) -> Columns:
-    starts, ends, has = _segments(rows, of, n)
-    mean = np.full(n, np.nan)
-    np.divide(segment_sum(score[of], starts, ends), ends - starts, out=mean, where=has)
-    return {
-        f"{name}_count": (ends - starts).astype(np.float64),
-        f"{name}_last": at(score[of], ends - 1, has),
-        f"{name}_mean": mean,
-    }
+def _scores(rows: Known, kind: Ints, n: int, spec: FeatureSpec) -> Columns:
+    score = rows.numbers("score")
+    given = (~np.isnan(score) & (kind >= 0)).nonzero()[0]
+    cell = kind[given] * n + rows.owner[given]
+    score = score[given[cell.argsort(kind="stable")]]  # by kind, then customer, then time
+    counts = np.bincount(cell, minlength=len(FEEDBACK_KINDS) * n)
+    ends, has = counts.cumsum(), counts > 0
+    mean = ratio(Segments(ends - counts, ends).sum(score), counts, has)
+    last = at(score, ends - 1, has)
+    columns: Columns = {}
+    for name in SCORED:
+        if name in spec.feedback:
+            code = FEEDBACK_KINDS.index(name)
+            mine = slice(code * n, (code + 1) * n)
+            columns[f"{name}_count"] = counts[mine].astype(np.float64)
+            columns |= {f"{name}_last": last[mine], f"{name}_mean": mean[mine]}
+    if "nps" in spec.feedback:
+        newest = columns["nps_last"]
+        columns["nps_detractor"] = np.where(np.isnan(newest), np.nan, newest <= DETRACTOR)
+    return columns
 
 
 def _resolved(rows: Known) -> Floats:
@@ -149,17 +146,14 @@ def _resolved(rows: Known) -> Floats:
     return np.maximum(rows.instants("resolved_at") - rows.t, 0.0) / DAY
 
 
-def _resolution(view: Before, rows: Known, resolved: Floats, cases: Bools) -> Columns:
+def _resolution(view: Before, rows: Known, resolved: Floats, done: Bools, waiting: Bools) -> Columns:
     n = len(view)
-    waiting = cases & np.isnan(resolved)
-    starts, ends, _ = _segments(rows, waiting, n)
-    oldest = segment_min(rows.t[waiting], starts, ends)
-    done = cases & ~np.isnan(resolved)
-    starts, ends, has = _segments(rows, done, n)
-    mean = np.full(n, np.nan)
-    np.divide(segment_sum(resolved[done], starts, ends), ends - starts, out=mean, where=has)
+    oldest = np.full(n, np.nan)
+    oldest[rows.owner[waiting][::-1]] = rows.t[waiting][::-1]  # from the newest to the oldest, which stays
+    counts = np.bincount(rows.owner[done], minlength=n)
+    ends, has, resolved = counts.cumsum(), counts > 0, resolved[done]
     return {
         "oldest_open_days": (view.cutoff - oldest) / DAY,
-        "mean_resolution_days": mean,
-        "last_resolution_days": at(resolved[done], ends - 1, has),
+        "mean_resolution_days": ratio(Segments(ends - counts, ends).sum(resolved), counts, has),
+        "last_resolution_days": at(resolved, ends - 1, has),
     }

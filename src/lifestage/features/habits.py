@@ -5,6 +5,7 @@ nats; their logarithms come one by one from `math.log`, so that no vector length
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from lifestage.features.feature import Feature
 from lifestage.features.spec import FeatureSpec
 from lifestage.history import Before
 from lifestage.localtime import DAY, HOUR, local_days
-from lifestage.ragged import FEW, Bools, Coded, Floats, Ints, at, segment_max, segment_sum
+from lifestage.ragged import Bools, Coded, Floats, Ints, Segments, ratio
 
 Columns = dict[str, Floats]
 FAMILY = "purchases"
@@ -132,7 +133,7 @@ def describe(spec: FeatureSpec) -> list[Feature]:
 def compute(view: Before, spec: FeatureSpec, basics: Columns) -> Columns:
     """One value per customer of every feature above; `basics` is what purchases.compute gave."""
     bought = view.purchases
-    present = bought.counts > 0
+    present = bought.present
     columns = {
         "gap_variation": basics["std_gap_days"] / basics["mean_gap_days"],
         **_trend(bought, present, basics),
@@ -144,7 +145,7 @@ def compute(view: Before, spec: FeatureSpec, basics: Columns) -> Columns:
         counts, entropy, share = _breadth(bought.owner, coded, len(view))
         columns |= {
             "category_count": counts,
-            f"category_count_{RECENT}d": _distinct(bought.owner[recent], coded.codes[recent], len(view)),
+            f"category_count_{RECENT}d": _distinct(bought.owner, coded, recent, len(view)),
             "category_entropy": entropy,
             "top_category_share": share,
         }
@@ -156,40 +157,29 @@ def compute(view: Before, spec: FeatureSpec, basics: Columns) -> Columns:
     return columns
 
 
-def _divide(above: Floats | Ints, below: Floats | Ints, defined: Bools) -> Floats:
-    out = np.full(len(defined), np.nan)
-    np.divide(above, below, out=out, where=defined)
-    return out
-
-
 def _trend(bought: Purchases, present: Bools, basics: Columns) -> Columns:
     """The slope of value on the order's number i = 0 ... k - 1: 12 sum((i - mean) v) / (k (k^2 - 1))."""
     k = bought.counts.astype(np.float64)
-    nth = np.arange(len(bought.t)) - np.repeat(bought.starts, bought.counts)
-    lever = (nth - np.repeat((k - 1) / 2, bought.counts)) * bought.amount
+    nth = np.arange(len(bought.t)) - bought.starts.repeat(bought.counts)
+    lever = (nth - ((k - 1) / 2).repeat(bought.counts)) * bought.amount
     mean = basics["mean_order_value"]
     return {
-        "order_value_slope": _divide(
-            12 * segment_sum(lever, bought.starts, bought.ends), k * (k * k - 1), bought.counts > 1
-        ),
-        "last_over_mean_order_value": _divide(basics["last_order_value"], mean, present & (mean > 0)),
+        "order_value_slope": ratio(12 * bought.segments.sum(lever), k * (k * k - 1), bought.counts > 1),
+        "last_over_mean_order_value": ratio(basics["last_order_value"], mean, present & (mean > 0)),
     }
 
 
 def _clock(bought: Purchases, present: Bools, view: Before) -> Columns:
-    n = len(view)
-    weekday = (bought.day + 3) % 7  # 1970-01-01 was a Thursday: Monday = 0
-    grid = np.bincount(bought.owner * 7 + weekday, minlength=7 * n).reshape(n, 7)
-    entropy = _entropy(_c_log_c(grid.reshape(-1)).reshape(n, 7), bought.counts)
+    n, counts = len(view), bought.counts
     part = (bought.local % DAY) // (6 * HOUR)
-    parts = np.bincount(bought.owner * 4 + part, minlength=4 * n).reshape(n, 4)
+    parts = np.bincount(part * n + bought.owner, minlength=4 * n).reshape(4, n)
     today = local_days(np.array([view.cutoff]), view.zone)
-    same = (_quarter(bought.day) == _quarter(today)[0]).astype(np.int64)
+    same = np.bincount(bought.owner[_quarters(bought.day) == _quarter(today)[0]], minlength=n)
     return {
-        "weekday_entropy": entropy,
-        "top_weekday_share": _divide(grid.max(axis=1), bought.counts, present),
-        **{f"{name}_share": _divide(parts[:, i], bought.counts, present) for i, name in enumerate(PARTS)},
-        "same_quarter_share": _divide(segment_sum(same, bought.starts, bought.ends), bought.counts, present),
+        "weekday_entropy": _entropy(_c_log_c(bought.weekdays), counts),
+        "top_weekday_share": ratio(bought.weekdays.max(axis=0), counts, present),
+        **{f"{name}_share": share for name, share in zip(PARTS, ratio(parts, counts, present), strict=True)},
+        "same_quarter_share": ratio(same, counts, present),
     }
 
 
@@ -200,64 +190,97 @@ def _quarter(day: Ints) -> Ints:
     return quarter
 
 
+def _quarters(day: Ints) -> Ints:
+    """The same; of many rows by a table of the days that they span, as the calendar is slow."""
+    if not len(day) or (span := int(day.max()) - (first := int(day.min()))) > len(day):
+        return _quarter(day)
+    return _quarter(np.arange(first, first + span + 1))[day - first]
+
+
+TABLED = 4096
+
+
+@lru_cache(maxsize=1)
+def _table() -> Floats:
+    return np.array([_one_c_log_c(c) for c in range(TABLED)])
+
+
+def _one_c_log_c(count: int) -> float:
+    return count * math.log(count) if count else 0.0
+
+
 def _c_log_c(counts: Ints) -> Floats:
     """c log c of each count, 0 for 0."""
-    if len(counts) <= FEW:
-        return np.array([c * math.log(c) if c else 0.0 for c in counts.tolist()], np.float64)
+    if counts.max(initial=0) < TABLED:
+        return _table()[counts]
     distinct, which = np.unique(counts, return_inverse=True)
-    return np.array([c * math.log(c) if c else 0.0 for c in distinct.tolist()], np.float64)[which]
+    return np.array([_one_c_log_c(c) for c in distinct.tolist()])[which].reshape(counts.shape)
 
 
 def _entropy(c_log_c: Floats, total: Ints) -> Floats:
-    """log N - sum(c log c) / N of the rows of a grid, NaN where N is 0; never below 0 by rounding."""
+    """log N - sum(c log c) / N of the columns of a grid, NaN where N is 0; never below 0 by rounding."""
     inner = np.zeros(len(total))
-    for column in c_log_c.T:  # one after the other: the order of the sum is fixed
-        inner += column
+    for row in c_log_c:  # one after the other: the order of the sum is fixed
+        inner += row
     return _one_entropy(inner, total)
 
 
 def _one_entropy(inner: Floats, total: Ints) -> Floats:
-    whole = _divide(_c_log_c(total), total, total > 0)  # N log N / N
-    return np.maximum(whole - _divide(inner, total, total > 0), 0.0)
+    whole = ratio(_c_log_c(total), total, total > 0)  # N log N / N
+    return np.maximum(whole - ratio(inner, total, total > 0), 0.0)
 
 
-def _distinct(owner: Ints, codes: Ints, n: int) -> Floats:
-    """Distinct texts of each customer's rows."""
-    known = codes >= 0
-    size = int(codes.max(initial=0)) + 1
-    cells = np.unique(owner[known] * size + codes[known])
-    return np.bincount(cells // size, minlength=n).astype(np.float64)
+def _grid(owner: Ints, codes: Ints, size: int, n: int) -> Ints | None:
+    """Rows of each customer with each text, int64[n, size]; None where that would be far larger than the rows."""
+    if n * size > 16 * len(owner) + 4096:
+        return None
+    return np.bincount(owner * size + codes, minlength=n * size).reshape(n, size)
+
+
+def _distinct(owner: Ints, coded: Coded, picked: Bools, n: int) -> Floats:
+    """Distinct texts of each customer's rows among those picked."""
+    picked = picked & (coded.codes >= 0)
+    owner, codes, size = owner[picked], coded.codes[picked], coded.size
+    if (grid := _grid(owner, codes, size, n)) is not None:
+        return np.count_nonzero(grid, axis=1).astype(np.float64)
+    return np.bincount(np.unique(owner * size + codes) // size, minlength=n).astype(np.float64)
 
 
 def _breadth(owner: Ints, coded: Coded, n: int) -> tuple[Floats, Floats, Floats]:
     """Distinct texts, their entropy, and the share of the most frequent, of each customer's rows with a text."""
     known = coded.codes >= 0
-    size = max(coded.size, 1)
-    cells, counts = np.unique(owner[known] * size + coded.codes[known], return_counts=True)
+    owner, codes, size = owner[known], coded.codes[known], coded.size
     # Within a customer the largest counts come first: the sum's order must not hang on the levels' numbers.
-    of = cells // size
-    order = np.lexsort((-counts, of))
-    of, counts = of[order], counts[order]
-    ends = np.searchsorted(of, np.arange(n), side="right")
-    starts = np.concatenate([[0], ends[:-1]]).astype(np.int64) if n else ends
-    total = segment_sum(counts, starts, ends).astype(np.int64)
-    entropy = _one_entropy(segment_sum(_c_log_c(counts), starts, ends), total)
-    top = _divide(segment_max(counts, starts, ends), total, total > 0)
-    return (ends - starts).astype(np.float64), entropy, top
+    if (grid := _grid(owner, codes, size, n)) is not None:
+        grid.sort(axis=1)
+        there = grid > 0
+        per, counts = there.sum(axis=1), grid[:, ::-1][there[:, ::-1]]
+    else:
+        cells, counts = np.unique(owner * size + codes, return_counts=True)
+        of = cells // size
+        counts = counts[np.lexsort((-counts, of))]
+        per = np.bincount(of, minlength=n)
+    ends = per.cumsum()
+    segments = Segments(ends - per, ends)
+    total = segments.sum(counts).astype(np.int64)
+    entropy = _one_entropy(segments.sum(_c_log_c(counts)), total)
+    top = ratio(segments.max(counts), total, total > 0)
+    return per.astype(np.float64), entropy, top
 
 
 def _discounts(bought: Purchases) -> Columns:
     """Over the orders whose discount is known; missing for who has none such."""
     known = ~np.isnan(bought.discount)
-    given = np.where(known, bought.discount, 0.0)
-    starts, ends = bought.starts, bought.ends
-    total = segment_sum(given, starts, ends)
-    paid = segment_sum(np.where(known, bought.amount, 0.0), starts, ends)
-    orders = segment_sum(known.astype(np.int64), starts, ends)
-    some = segment_sum((given > 0).astype(np.int64), starts, ends)
+    columns = np.empty((4, len(known)))
+    given = columns[0]
+    given[:] = np.where(known, bought.discount, 0.0)
+    columns[1] = np.where(known, bought.amount, 0.0)
+    columns[2] = known
+    columns[3] = given > 0
+    total, paid, orders, some = bought.segments.sum(columns)
     has = orders > 0
     return {
-        "discount_total": at(total, np.arange(len(total)), has),
-        "discount_share": _divide(total, total + paid, has & (total + paid > 0)),
-        "discounted_order_share": _divide(some, orders, has),
+        "discount_total": np.where(has, total, np.nan),
+        "discount_share": ratio(total, total + paid, has & (total + paid > 0)),
+        "discounted_order_share": ratio(some, orders, has),
     }

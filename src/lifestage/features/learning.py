@@ -54,12 +54,12 @@ def learn(
             first = history
         _orders(view, orders)
         events = view.rows("events")
-        if len(events.row):
+        if len(events.t):
             coded = events.codes("event_type")
             for code, count in enumerate(np.bincount(coded.codes[coded.codes >= 0]).tolist()):
                 types[coded.levels[code]] += count
         answers = view.rows("feedback")
-        if len(answers.row):
+        if len(answers.t):
             coded = answers.codes("kind")
             for code in np.unique(coded.codes).tolist():
                 kinds[coded.levels[code]] += 1

@@ -6,6 +6,8 @@ not seen then, is the level "other"; an empty one is missing.
 """
 
 import math
+from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -44,6 +46,7 @@ def describe(spec: FeatureSpec) -> list[Feature]:
     return found
 
 
+@lru_cache(maxsize=32)
 def _named(spec: FeatureSpec) -> list[tuple[Attribute, str]]:
     names = slugs(a.name for a in spec.attributes)
     return [(a, f"profile_{names[a.name]}") for a in spec.attributes]
@@ -63,6 +66,11 @@ def compute(view: Before, spec: FeatureSpec) -> Columns:
     return columns
 
 
+@lru_cache(maxsize=256)
+def _numbered(levels: tuple[str, ...]) -> Mapping[str, float]:
+    return {level: float(i) for i, level in enumerate(levels)}
+
+
 def values(column: pa.Array, attribute: Attribute) -> Floats:
     """A profile column as a feature, float64[n], NaN = missing."""
     if pa.types.is_null(column.type):
@@ -72,8 +80,11 @@ def values(column: pa.Array, attribute: Attribute) -> Floats:
             f"customers: column '{attribute.name}' is of type {column.type}, but the model was trained on "
             f"{ARROW[attribute.type]}; map it as before, or train again"
         )
-    if attribute.type == "text" and len(column) <= FEW:
-        known = {level: float(i) for i, level in enumerate(attribute.levels)}
+    if len(column) <= FEW and attribute.type != "text":
+        plain = [math.nan if value is None else float(value) for value in column.to_pylist()]
+        return np.array([math.nan if math.isinf(value) else value + 0.0 for value in plain], np.float64)
+    if len(column) <= FEW:
+        known = _numbered(attribute.levels)
         other = float(len(known))
         found = [math.nan if text is None else known.get(text, other) for text in column.to_pylist()]
         return np.array(found, np.float64)

@@ -7,21 +7,22 @@ cutoff) in exact microseconds; habits and gaps between purchase days use the sho
 import numpy as np
 
 from lifestage.block_rows import Purchases
+from lifestage.features.windows import Windows
 from lifestage.history import Before
 from lifestage.localtime import DAY, HOUR
-from lifestage.ragged import Bools, Floats, Ints, at, keep_rows, segment_max, segment_min, segment_sum
+from lifestage.ragged import Bools, Floats, Segments, at, keep_rows, ratio, segment_sum, window_sums
 
 WINDOWS = (7, 14, 30, 60, 90, 180, 365)
 CHANGES = (30, 90)
-SEASON_DAYS = 90
 YEAR_DAYS = 365
+SEASON_END_DAYS = YEAR_DAYS - 90
 Columns = dict[str, Floats]
 
 
 def compute(view: Before) -> Columns:
     """One value per customer of every purchase feature, name -> float64[n]."""
     bought = view.purchases
-    present = bought.counts > 0
+    present = bought.present
     values = _values(bought, present)
     ages = _ages(view, bought, present)
     return {
@@ -34,37 +35,39 @@ def compute(view: Before) -> Columns:
     }
 
 
-def _first_since(bought: Purchases, instant: int) -> Ints:
-    """Row of each customer's first order with t >= instant (its end where there is none)."""
-    seen = np.concatenate([[0], np.cumsum(bought.t >= instant)])
-    first: Ints = bought.ends - (seen[bought.ends] - seen[bought.starts])
-    return first
+DAYS = tuple(sorted({*WINDOWS, *(2 * w for w in CHANGES), SEASON_END_DAYS}))
+# Segments of the sums, (begin, end) in days before the cutoff: from the widest window to the narrowest, so that
+# nearly nothing lies between one and the next.
+SPENDS = tuple(sorted([(w, 0) for w in WINDOWS] + [(2 * w, w) for w in CHANGES], reverse=True))
 
 
 def _windows(bought: Purchases, cutoff: int) -> Columns:
-    columns: Columns = {}
-    firsts = {w: _first_since(bought, cutoff - w * DAY) for w in {*WINDOWS, *(2 * w for w in CHANGES)}}
-    spends = {w: segment_sum(bought.amount, firsts[w], bought.ends) for w in WINDOWS}
-    orders = {w: (bought.ends - firsts[w]).astype(np.float64) for w in firsts}
-    columns |= {f"orders_{w}d": orders[w] for w in WINDOWS}
-    columns |= {f"spend_{w}d": spends[w] for w in WINDOWS}
+    rows = Windows(bought.owner, bought.t, len(bought.starts), cutoff, DAYS).rows()
+    orders = dict(zip(DAYS, rows.astype(np.float64), strict=False))
+    columns: Columns = {f"orders_{w}d": orders[w] for w in WINDOWS}
+    rows[-1] = (
+        0  # from here on rows[i] is how far before its end a customer's window i begins, at last 0 days
+    )
+    place = {days: i for i, days in enumerate((*DAYS, 0))}
+    first = (bought.ends - rows).T
+    starts, ends = (first[:, [place[days] for days in side]] for side in zip(*SPENDS, strict=True))
+    spends = dict(zip(SPENDS, window_sums(bought.amount, starts, ends).T, strict=True))
+    columns |= {f"spend_{w}d": spends[w, 0].copy() for w in WINDOWS}
     for w in CHANGES:
         columns[f"orders_change_{w}d"] = 2 * orders[w] - orders[2 * w]
-        columns[f"spend_change_{w}d"] = spends[w] - segment_sum(bought.amount, firsts[2 * w], firsts[w])
-    start = cutoff - YEAR_DAYS * DAY
-    season = _first_since(bought, start + SEASON_DAYS * DAY) - _first_since(bought, start)
-    columns["orders_same_season"] = season.astype(np.float64)
+        columns[f"spend_change_{w}d"] = spends[w, 0] - spends[2 * w, w]
+    columns["orders_same_season"] = orders[YEAR_DAYS] - orders[SEASON_END_DAYS]
     return columns
 
 
 def _values(bought: Purchases, present: Bools) -> Columns:
-    total = segment_sum(bought.amount, bought.starts, bought.ends)
+    total = bought.segments.sum(bought.amount)
     return {
         "order_count": bought.counts.astype(np.float64),
         "spend_total": total,
-        "mean_order_value": _ratio(total, bought.counts, present),
+        "mean_order_value": ratio(total, bought.counts, present),
         "last_order_value": at(bought.amount, bought.ends - 1, present),
-        "max_order_value": segment_max(bought.amount, bought.starts, bought.ends),
+        "max_order_value": bought.segments.max(bought.amount),
         "first_order_value": at(bought.amount, bought.starts, present),
     }
 
@@ -89,34 +92,30 @@ def _ages(view: Before, bought: Purchases, present: Bools) -> Columns:
 def _rhythm(bought: Purchases, present: Bools, last_age: Floats) -> Columns:
     """Gaps between distinct local purchase days: orders on one day are one occasion of the habit."""
     new = np.ones(len(bought.day), np.bool_)
-    new[1:] = bought.day[1:] != bought.day[:-1]
+    np.not_equal(bought.day[1:], bought.day[:-1], out=new[1:])
     new[bought.starts[present]] = True
     starts, ends = keep_rows(new, bought.starts, bought.ends)
+    days = bought.day[new]
     count = ends - starts
-    gaps = np.diff(bought.day[new], prepend=0)
+    gaps = np.zeros(len(days))
+    np.subtract(days[1:], days[:-1], out=gaps[1:])
     first_gap = np.minimum(starts + 1, ends)  # the first day of a customer has no gap before it
     n_gaps = ends - first_gap
     repeat = n_gaps > 0
-    mean = _ratio(segment_sum(gaps, first_gap, ends), n_gaps, repeat)
-    squares = (gaps - np.repeat(mean, count)) ** 2
-    longest = segment_max(gaps, first_gap, ends)
+    segments = Segments(first_gap, ends)
+    mean = ratio(segments.sum(gaps), n_gaps, repeat)
+    squares = (gaps - mean.repeat(count)) ** 2
+    longest = segments.max(gaps)
     return {
         "purchase_days": count.astype(np.float64),
         "mean_gap_days": mean,
-        "std_gap_days": np.sqrt(_ratio(segment_sum(squares, first_gap, ends), n_gaps - 1, n_gaps > 1)),
-        "min_gap_days": segment_min(gaps, first_gap, ends),
+        "std_gap_days": np.sqrt(ratio(segments.sum(squares), n_gaps - 1, n_gaps > 1)),
+        "min_gap_days": segments.min(gaps),
         "max_gap_days": longest,
         "last_gap_days": at(gaps, ends - 1, repeat),
         "recency_over_mean_gap": last_age / mean,  # a gap is at least one day: never zero
         "recency_over_max_gap": last_age / longest,
     }
-
-
-def _ratio(numerator: Floats | Ints, denominator: Floats | Ints, defined: Bools) -> Floats:
-    """numerator / denominator where `defined`, else NaN, float64[n]."""
-    out = np.full(len(defined), np.nan)
-    np.divide(numerator, denominator, out=out, where=defined)
-    return out
 
 
 def _refunds(view: Before, kept: Floats) -> Columns:
@@ -128,16 +127,15 @@ def _refunds(view: Before, kept: Floats) -> Columns:
         "refund_count": refunds.counts.astype(np.float64),
         "refund_count_90d": recent.astype(np.float64),
         "refund_total": total,
-        "refund_share": _ratio(total, total + kept, total + kept > 0),
+        "refund_share": ratio(total, total + kept, total + kept > 0),
         "days_since_last_refund": (view.cutoff - at(refunds.t, refunds.ends - 1, refunds.counts > 0)) / DAY,
     }
 
 
 def _habits(bought: Purchases, present: Bools) -> Columns:
-    weekday = (bought.day + 3) % 7  # 1970-01-01 was a Thursday: Monday = 0
-    weekend = segment_sum((weekday >= 5).astype(np.int64), bought.starts, bought.ends)
-    hours = segment_sum((bought.local % DAY) / HOUR, bought.starts, bought.ends)
+    weekend = bought.weekdays[5] + bought.weekdays[6]
+    hours = bought.segments.sum((bought.local % DAY) / HOUR)
     return {
-        "weekend_share": _ratio(weekend, bought.counts, present),
-        "mean_order_hour": _ratio(hours, bought.counts, present),
+        "weekend_share": ratio(weekend, bought.counts, present),
+        "mean_order_hour": ratio(hours, bought.counts, present),
     }

@@ -15,23 +15,34 @@ class Windows:
         self._owner = owner
         self._n = n
         self._days = sorted(days)
-        edges = cutoff - np.array(self._days[::-1], np.int64) * DAY
-        self._band = np.searchsorted(edges, t, side="right")  # how many of the windows hold the row
+        edges = cutoff - np.array(self._days, np.int64) * DAY
+        # A row's band is the number of windows that are too short for it: 0 = in all of them.
+        self._band = len(edges) - edges[::-1].searchsorted(t, side="right")
+
+    def rows(self) -> Ints:
+        """Rows of each customer in each window, the shortest first, at last in all, int64[windows + 1, n]."""
+        return self._held(self._band, self._owner, 1)[:, 0]
 
     def counts(self, of: Bools | None = None) -> dict[int | None, Floats]:
-        """Rows of each customer in each window, and under None in all; `of` picks rows, float64[n]."""
-        return {w: column[:, 0] for w, column in self._grid(None, 1, of).items()}
+        """The same by days, under None in all, float64[n]; `of` picks rows."""
+        band, owner = (self._band, self._owner) if of is None else (self._band[of], self._owner[of])
+        return self._by_days(self._held(band, owner, 1)[:, 0])
 
     def counts_by(self, codes: Ints, size: int) -> dict[int | None, Floats]:
-        """The same for each code 0 <= c < size (others are left out), float64[n, size]."""
-        return self._grid(codes, size, (codes >= 0) & (codes < size))
+        """The same for each code 0 <= c < size (others are left out), float64[size, n]."""
+        within = (codes >= 0) & (codes < size)
+        band, owner = self._band, self._owner
+        if not within.all():
+            band, owner, codes = band[within], owner[within], codes[within]
+        return self._by_days(self._held(band * size + codes, owner, size))
 
-    def _grid(self, codes: Ints | None, size: int, of: Bools | None) -> dict[int | None, Floats]:
+    def _by_days(self, held: Ints) -> dict[int | None, Floats]:
+        return dict(zip([*self._days, None], held.astype(np.float64), strict=True))
+
+    def _held(self, row: Ints, owner: Ints, size: int) -> Ints:
+        # Customers along the last axis: their rows come in their order, so that a pass writes side by side.
         width = len(self._days) + 1
-        cell = self._owner if codes is None else self._owner * size + codes
-        key = cell * width + self._band
-        if of is not None:
-            key = key[of]
-        grid = np.bincount(key, minlength=self._n * size * width).reshape(self._n, size, width)
-        held = grid[:, :, ::-1].cumsum(axis=2).astype(np.float64)  # whole numbers: exact in any order
-        return {w: held[:, :, i] for i, w in enumerate([*self._days, None])}
+        place = row * self._n + owner
+        grid = np.bincount(place, minlength=width * size * self._n).reshape(width, size, self._n)
+        held: Ints = grid.cumsum(axis=0)  # whole numbers: exact in any order
+        return held
