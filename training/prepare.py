@@ -22,50 +22,43 @@ one row a customer, everything in order of time."""
 
 
 def _key(shop: "Shop", as_of: date | None) -> str:
-    """Changes when the sources, the config that shapes the history, or the asked-for date change."""
+    """Changes when the sources, the config that shapes the history, or the asked-for date change.
+
+    A table of a database does not say when it changed: it counts as new every day.
+    """
     paths = [path for source in shop.sources.given.values() for path in sorted(glob(source.path or ""))]
     files = [(path, (stat := Path(path).stat()).st_size, stat.st_mtime_ns) for path in paths]
     shape = shop.model_dump(
-        mode="json", include={"sources", "timezone", "currency", "as_of", "observed_until"}
+        mode="json", include={"engine", "sources", "timezone", "currency", "as_of", "observed_until"}
     )
-    text = json.dumps(
-        [shape, files, str(as_of), str(date.today()) if shop.as_of == "now" else ""], sort_keys=True
-    )
+    daily = shop.as_of == "now" or any(source.table for source in shop.sources.given.values())
+    text = json.dumps([shape, files, str(as_of), str(date.today()) if daily else ""], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def history(shop: "Shop", as_of: date | None) -> "HistoryFile":
-    """The history file of a shop as of a day, made anew only where its sources or settings have changed."""
+def history(shop: "Shop", as_of: date | None, *, fresh: bool = False) -> "HistoryFile":
+    """The history of a shop as of a day, made anew only where its sources or settings have changed, or `fresh`."""
+    from lifestage import engines
     from lifestage.errors import InputError
-    from lifestage.history_file import HistoryFile
-    from lifestage.intake import open_tables, write_history
     from lifestage.localtime import midnight
 
     path = shop.output / "history.parquet"
     stamp = shop.output / "history.key"
     key = _key(shop, as_of)
-    if path.is_file() and stamp.is_file() and stamp.read_text() == key:
+    if not fresh and path.exists() and stamp.is_file() and stamp.read_text() == key:
         try:
-            _ = HistoryFile(path).facts
-            return HistoryFile(path)
+            file = engines.open_history(shop, path)
+            _ = file.facts
+            return file
         except InputError:
             pass
     extracted_at = now()
     shop.output.mkdir(parents=True, exist_ok=True)
     stamp.unlink(missing_ok=True)
-    with bar("reading and checking the tables", None):
-        intake = open_tables(shop, extracted_at, None if as_of is None else midnight(as_of, shop.timezone))
-    done = 0
-    with bar("sorting into the history", None) as progress:
-
-        def step(customers: int, _total: int) -> None:
-            nonlocal done
-            progress(customers - done)
-            done = customers
-
-        write_history(intake, path, shop.scoring.block_customers, step)
+    moment = None if as_of is None else midnight(as_of, shop.timezone)
+    file = engines.make_history(shop, extracted_at, moment, path, bar)
     stamp.write_text(key)
-    return HistoryFile(path)
+    return file
 
 
 def data_window(file: "HistoryFile") -> dict[str, str]:
@@ -100,7 +93,8 @@ def describe(file: "HistoryFile") -> None:
 def run(args: argparse.Namespace) -> None:
     from lifestage import settings
 
-    describe(history(settings.load(args.config), args.as_of))
+    shop = settings.load(args.config)
+    describe(history(shop, args.as_of, fresh=any(source.table for source in shop.sources.given.values())))
 
 
 if __name__ == "__main__":

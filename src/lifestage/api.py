@@ -11,13 +11,12 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from lifestage import engines, settings
 from lifestage import release as releases
-from lifestage import settings
 from lifestage.decision import condition_columns, finish
 from lifestage.errors import InputError
 from lifestage.fitting import Progress, fit_churn, fit_clv, silent
 from lifestage.history_file import HistoryFile
-from lifestage.intake import open_tables, write_history
 from lifestage.lifecycle import policy as policies
 from lifestage.lifecycle.columns import GIVEN
 from lifestage.localtime import midnight
@@ -49,10 +48,7 @@ def _shop(frames: Frames, folder: Path, options: Mapping[str, Any]) -> Shop:
 
 
 def _history(shop: Shop, folder: Path, as_of: int | None) -> HistoryFile:
-    intake = open_tables(shop, time.time_ns() // 1_000, as_of)
-    path = folder / "history.parquet"
-    write_history(intake, path, shop.scoring.block_customers, None)
-    return HistoryFile(path)
+    return engines.make_history(shop, time.time_ns() // 1_000, as_of, folder / "history.parquet")
 
 
 def _given(transactions: pd.DataFrame, others: Mapping[str, pd.DataFrame | None]) -> dict[str, pd.DataFrame]:

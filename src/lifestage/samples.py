@@ -1,7 +1,7 @@
 """Training material from blocks of whole customers: churn samples, CLV summaries and outcomes at given cutoffs."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 
 import numpy as np
@@ -13,6 +13,7 @@ from lifestage.churn.model import ChurnModel
 from lifestage.clv.model import ClvModel
 from lifestage.clv.summary import Summary
 from lifestage.clv.summary import concatenate as concatenate_summaries
+from lifestage.gather import where_blocks_lie
 from lifestage.history import History
 from lifestage.labels import Outcome, bought_within, outcome
 from lifestage.localtime import day_of, midnight
@@ -28,6 +29,11 @@ def after_days(cutoff: int, days: int, zone: str) -> int:
     return midnight(day_of(cutoff, zone) + timedelta(days=days), zone)
 
 
+def _joined_samples(parts: list[dict[int, Sample]]) -> dict[int, Sample]:
+    return {cutoff: concatenate([part[cutoff] for part in parts]) for cutoff in parts[0]}
+
+
+@where_blocks_lie(_joined_samples, Sample)
 def churn_samples(
     blocks: Iterable[History],
     cutoffs: Sequence[int],
@@ -69,6 +75,18 @@ class Buyers:
     """Which of them are eligible for the churn model, in the order of its samples."""
 
 
+def _joined_buyers(parts: list[Buyers]) -> Buyers:
+    after = [part.outcome for part in parts]
+    return Buyers(
+        parts[0].cutoff,
+        parts[0].end,
+        concatenate_summaries([part.summary for part in parts]),
+        Outcome(**{f.name: np.concatenate([getattr(o, f.name) for o in after]) for f in fields(Outcome)}),
+        np.concatenate([part.eligible for part in parts]),
+    )
+
+
+@where_blocks_lie(_joined_buyers, Buyers, Summary, Outcome)
 def buyers(
     blocks: Iterable[History],
     cutoff: int,
@@ -100,6 +118,11 @@ def buyers(
     )
 
 
+def _joined_columns(parts: list[dict[str, Floats]]) -> dict[str, Floats]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+@where_blocks_lie(_joined_columns)
 def reference_columns(
     blocks: Iterable[History],
     as_of: int,

@@ -32,22 +32,39 @@ def _drop(connection: Any, folder: Path) -> None:
 class Engine:
     """A connection whose naive times are local times of `zone`. What it spills vanishes with it."""
 
-    def __init__(self, zone: str, spill_parent: Path) -> None:
+    def __init__(
+        self,
+        zone: str,
+        spill_parent: Path,
+        *,
+        memory: str = "50%",  # the models and the shop's other programs want the rest
+        threads: int | None = None,
+        warehouse: str | None = None,
+    ) -> None:
+        """`warehouse`: URL of the database in which a source's `table` lies."""
         spill_parent.mkdir(parents=True, exist_ok=True)
         folder = spill_parent / f".spill-{uuid.uuid4().hex}"
         self._zone = zone
+        self.warehouse = warehouse
         self.ibis: Any = ibis.duckdb.connect()
         self._connection: Any = self.ibis.con
         self.close: Callable[[], object] = weakref.finalize(self, _drop, self._connection, folder)
         for setting, value in {
             "TimeZone": zone,
             "temp_directory": folder.as_posix(),
-            "memory_limit": "50%",  # the models and the shop's other programs want the rest
+            "memory_limit": memory,
+            **({} if threads is None else {"threads": str(threads)}),
             "autoinstall_known_extensions": "false",  # nothing is ever fetched
             "autoload_known_extensions": "false",
             "preserve_insertion_order": "false",  # every order that matters is asked for
         }.items():
             self._connection.execute(f"SET {setting} = {text(value)}")
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def run(self, sql: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
@@ -66,8 +83,16 @@ class Engine:
         self.run(f"CREATE OR REPLACE TABLE {quoted(name)} AS {self.ibis.compile(table)}")
         return self.ibis.table(name)
 
-    def copy(self, name: str, table: pa.Table) -> None:
-        """An Arrow table as a table of the engine's own."""
+    def borrow(self, name: str, table: pa.Table) -> None:
+        """An Arrow table under a name, in the place of what had it; nothing is copied. `read` sees it."""
+        self._connection.register(name, table)
+
+    def read(self, table: ir.Table) -> pa.Table:
+        """A table whole, borrowed ones included."""
+        return self._connection.sql(self.ibis.compile(table)).to_arrow_table()
+
+    def copy(self, name: str, table: pa.Table | pa.RecordBatchReader) -> None:
+        """An Arrow table, or a stream of batches, as a table of the engine's own."""
         self._connection.register(f"arrow_{name}", table)
         self.run(f"CREATE TABLE {quoted(name)} AS SELECT * FROM {quoted(f'arrow_{name}')}")
         self._connection.unregister(f"arrow_{name}")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,14 +27,14 @@ def write_history(
     the content: it does not depend on the order of the raw rows or on the size of blocks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():  # of another engine
+        shutil.rmtree(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     schema = block_schema(intake.attributes)
     fingerprint = Fingerprint(schema)
     done = 0
     try:
-        # Without the Arrow schema in it, the file's own metadata can be written last, with the fingerprint.
-        options = {"compression": "zstd", "compression_level": 1, "store_schema": False}
-        with pq.ParquetWriter(part, schema, use_dictionary=_texts(schema), **options) as writer:
+        with writer_of(part, schema) as writer:
             for block in intake.blocks(block_customers):
                 writer.write_batch(block, row_group_size=block.num_rows)
                 fingerprint.add(block)
@@ -54,6 +55,13 @@ def write_history(
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def writer_of(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """The writer of a history file."""
+    # Without the Arrow schema in it, the file's own metadata can be written last, with the fingerprint.
+    options = {"compression": "zstd", "compression_level": 1, "store_schema": False}
+    return pq.ParquetWriter(path, schema, use_dictionary=_texts(schema), **options)
 
 
 def _texts(schema: pa.Schema) -> list[str]:

@@ -56,6 +56,14 @@ def read_as_ours(engine: Engine, table: Table, source: Source, raw: Raw) -> ir.T
     return engine.view(f"read_{table.name}", f"SELECT {listed} FROM {quoted(raw.relation)}")
 
 
+def columns_read(table: Table, source: Source, raw: Raw) -> list[str]:
+    """Their columns that the mapping and the filter read, in the table's order; at least one."""
+    written = [*source.columns.values(), *([] if source.where is None else [source.where])]
+    place = f"sources.{table.name} (file {raw.origin})"
+    names = {name for text in written for name in referenced(_tree(text, raw, place))}
+    return [name for name in raw.types if name in names] or list(raw.types)[:1]
+
+
 def attributes(table: Table, source: Source) -> list[str]:
     """The columns of `customers` that are not canonical: attributes of the shop's own."""
     extra = [column for column in source.columns if column not in table.names]

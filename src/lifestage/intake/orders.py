@@ -9,16 +9,21 @@ SUM_DIGITS = 8
 """Lines are summed as decimals of so many digits: exact, hence the same in whatever order they come."""
 
 
+def exact(amount: Any) -> Any:
+    """An amount as a decimal."""
+    return amount.cast(f"decimal(38, {SUM_DIGITS})")
+
+
 def sum_lines(lines: ir.Table) -> ir.Table:
     """One row per customer, order_id and local day: the instant of its first line, the sum of its amounts.
 
     Split by local day because a cutoff is a local midnight: what is bought or returned under the same order_id
     on a later day must not change the order as it was known before.
     """
-    exact = lines["amount"].cast(f"decimal(38, {SUM_DIGITS})").sum().cast("float64")
+    total = exact(lines["amount"]).sum().cast("float64")
     one = lines.count() == 1
     return lines.group_by(["customer_id", "order_id", "local_day"]).agg(
-        t=lines["t"].min(), amount=ibis.ifelse(one, lines["amount"].min(), exact)
+        t=lines["t"].min(), amount=ibis.ifelse(one, lines["amount"].min(), total)
     )["customer_id", "t", "amount", "order_id"]
 
 

@@ -42,6 +42,17 @@ def observed_until(shop: Shop, last_purchase: int, as_of: int) -> int:
     return midnight(day_of(last_purchase, shop.timezone), shop.timezone)
 
 
+def of_purchases(
+    shop: Shop, first: int | None, last: int | None, as_of: int | None, *, asked: bool
+) -> Scope | None:
+    """The instants that the first and the last purchase settle; None where there is none."""
+    if first is None or last is None:
+        return None
+    if as_of is None:
+        as_of = data_end(last, shop.timezone)
+    return Scope(as_of, observed_until(shop, last, as_of), first, last, asked)
+
+
 def no_purchase(origin: str, as_of: int | None, zone: str) -> InputError:
     before = f" before {moment(as_of, zone):%Y-%m-%d %H:%M} {zone}" if as_of is not None else ""
     return InputError(

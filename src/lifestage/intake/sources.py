@@ -42,8 +42,8 @@ def open_source(engine: Engine, name: str, source: Source) -> Raw:
     if source.dataset is not None:
         engine.copy(relation, DATASETS[source.dataset]())
         return Raw(relation, f"dataset {source.dataset}", engine.types(f"SELECT * FROM {relation}"))
-    files = _files(name, str(source.path))
-    kinds = {_kind(name, file) for file in files}
+    files = files_of(name, str(source.path))
+    kinds = {kind_of(name, file) for file in files}
     if len(kinds) > 1:
         raise InputError(f"{name}: '{source.path}' matches both CSV and Parquet files; name one kind only")
     if kinds == {"parquet"}:
@@ -51,7 +51,7 @@ def open_source(engine: Engine, name: str, source: Source) -> Raw:
     return _open_csv(engine, relation, source, files)
 
 
-def _files(name: str, path: str) -> list[Path]:
+def files_of(name: str, path: str) -> list[Path]:
     if Path(path).is_file():
         return [Path(path)]
     files = sorted(Path(p) for p in glob(path, recursive=True) if Path(p).is_file())
@@ -67,7 +67,7 @@ def _files(name: str, path: str) -> list[Path]:
     return files
 
 
-def _kind(name: str, file: Path) -> str:
+def kind_of(name: str, file: Path) -> str:
     lower = file.name.lower()
     if lower.endswith(".parquet"):
         return "parquet"
@@ -91,7 +91,7 @@ def _open_parquet(engine: Engine, relation: str, origin: str, files: list[Path])
     return Raw(relation, f"'{origin}'", engine.types(f"SELECT * FROM {relation}"), stored=False)
 
 
-def _header(file: Path, delimiter: str) -> tuple[str, ...]:
+def header(file: Path, delimiter: str) -> tuple[str, ...]:
     """Names of a CSV file's columns, blank ones numbered and repeated ones told apart."""
     opener: Any = gzip.open if file.name.lower().endswith(".gz") else open
     try:
@@ -132,7 +132,7 @@ def _open_csv(engine: Engine, relation: str, source: Source, files: list[Path]) 
         )
     layouts: dict[tuple[str, ...], list[Path]] = {}
     for file in files:
-        layouts.setdefault(_header(file, source.delimiter), []).append(file)
+        layouts.setdefault(header(file, source.delimiter), []).append(file)
     reads = []
     for names, group in layouts.items():
         columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in names)

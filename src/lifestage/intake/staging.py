@@ -47,6 +47,29 @@ class Staged:
 def stage(engine: Engine, table: Table, source: Source, extracted_at: int) -> Staged:
     """Open, read and judge one table. Raises InputError."""
     raw = open_source(engine, table.name, source)
+    ours, extra = judged(engine, table, source, raw, extracted_at)
+    try:
+        rows = engine.keep(f"rows_{table.name}", ours.drop("row"))
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{table.name}: {raw.origin} cannot be read to its end: {reason}") from None
+    staged = Staged(table, raw, rows, ours, extra)
+    if not sum(fates(engine, staged, None, asked=False)["read"].values()):
+        raise no_rows(table.name, raw.origin)
+    return staged
+
+
+def no_rows(name: str, origin: str) -> InputError:
+    return InputError(f"{name}: {origin} has no rows; give a file with data, or remove the table")
+
+
+def judged(
+    engine: Engine, table: Table, source: Source, raw: Raw, extracted_at: int
+) -> tuple[ir.Table, list[str]]:
+    """One row per raw row, lazily: customer_id, t, what is needed, `fate` and the raw `row`; further attributes.
+
+    Each row is read by itself: parts of a table may be read in different places.
+    """
     extra = attributes(table, source) if table.name == "customers" else []
     read = read_as_ours(engine, table, source, raw)
     read = with_fate(read, table, extracted_at=extracted_at, lines=source.grain == "line")
@@ -59,18 +82,7 @@ def stage(engine: Engine, table: Table, source: Source, extracted_at: int) -> St
         columns["kind"] = read["kind"].lower()
     if "local_day" in read.columns:
         columns["local_day"] = read["local_day"]
-    ours = read.select("customer_id", *extra, "fate", "row", **columns)
-    try:
-        rows = engine.keep(f"rows_{table.name}", ours.drop("row"))
-    except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{table.name}: {raw.origin} cannot be read to its end: {reason}") from None
-    staged = Staged(table, raw, rows, ours, extra)
-    if not sum(fates(engine, staged, None, asked=False)["read"].values()):
-        raise InputError(
-            f"{table.name}: {raw.origin} has no rows; give a file with data, or remove the table"
-        )
-    return staged
+    return read.select("customer_id", *extra, "fate", "row", **columns), extra
 
 
 def find_repeats(

@@ -63,7 +63,7 @@ def open_tables(shop: Shop, extracted_at: int, as_of: int | None = None) -> Inta
     Writes `<output>/quarantine.parquet`. Raises InputError: a file, column or expression at fault, no usable
     purchase, too many rejected rows.
     """
-    engine = Engine(shop.timezone, shop.output)
+    engine = Engine(shop.timezone, shop.output, warehouse=shop.engine if "://" in shop.engine else None)
     try:
         return _open(engine, shop, extracted_at, as_of)
     except BaseException:
@@ -89,12 +89,13 @@ def _open(engine: Engine, shop: Shop, extracted_at: int, as_of: int | None) -> I
     check_share(accounts, shop.intake.max_reject_share, quarantine)
     if span is None:
         raise scope.no_purchase(staged["transactions"].raw.origin, known_as_of, shop.timezone)
-    numbered = _number(engine, staged, orders, span.as_of)
+    rows = _usable(staged, orders, span.as_of)
+    numbered = number(engine, rows, span.as_of)
     for name, table in staged.items():
         engine.drop(f"rows_{name}")
         if table.raw.stored:
             engine.drop(f"raw_{name}")
-    figures = _figures(engine, numbered)
+    figures = counted(engine, numbered)
     return Intake(
         as_of=span.as_of,
         observed_until=span.observed_until,
@@ -104,17 +105,20 @@ def _open(engine: Engine, shop: Shop, extracted_at: int, as_of: int | None) -> I
         report={
             "tables": accounts,
             **figures,
-            "first_purchase": moment(span.first_purchase, shop.timezone).isoformat(),
-            "last_purchase": moment(span.last_purchase, shop.timezone).isoformat(),
-            "as_of": moment(span.as_of, shop.timezone).isoformat(),
-            "observed_until": moment(span.observed_until, shop.timezone).isoformat(),
+            **spelt(span, shop.timezone),
         },
-        attributes=_attributes(numbered),
+        attributes=attributes_of(numbered),
         quarantine=quarantine,
         customers=figures["customers"],
         engine=engine,
         numbered=numbered,
     )
+
+
+def spelt(span: Scope, zone: str) -> dict[str, str]:
+    """The span's instants as local times, for the report."""
+    names = ("first_purchase", "last_purchase", "as_of", "observed_until")
+    return {name: moment(getattr(span, name), zone).isoformat() for name in names}
 
 
 def _orders(engine: Engine, shop: Shop, staged: Staged, as_of: int | None) -> tuple[Staged, ir.Table]:
@@ -154,15 +158,11 @@ def _span(engine: Engine, shop: Shop, orders: ir.Table, as_of: int | None, *, as
         bought = bought.filter(bought["t"] < as_of)
     ends = engine.rows(bought.aggregate(first=bought["t"].min(), last=bought["t"].max()))[0]
     first, last = ends["first"], ends["last"]
-    if first is None or last is None:
-        return None
-    if as_of is None:
-        as_of = scope.data_end(last, shop.timezone)
-    return Scope(as_of, scope.observed_until(shop, last, as_of), first, last, asked)
+    return scope.of_purchases(shop, first, last, as_of, asked=asked)
 
 
-def _number(engine: Engine, staged: dict[str, Staged], orders: ir.Table, as_of: int) -> Numbered:
-    """Customers numbered in the order of their ids, and each table's rows by that number instead of the text."""
+def _usable(staged: dict[str, Staged], orders: ir.Table, as_of: int) -> dict[str, ir.Table]:
+    """Each table's rows that make the history."""
     rows: dict[str, ir.Table] = {"transactions": orders.filter(orders["t"] < as_of)}
     for name in ("events", "feedback"):
         if name in staged:
@@ -172,11 +172,15 @@ def _number(engine: Engine, staged: dict[str, Staged], orders: ir.Table, as_of: 
         kept = staged["customers"].kept
         kept = kept.filter(kept["t"].isnull() | (kept["t"] < as_of))
         rows["customers"] = without_repeats(staged["customers"], kept, "customer_id")
-    ids = ibis.union(*(r.select("customer_id").distinct() for r in rows.values()), distinct=True)
-    if len(rows) == 1:
-        ids = orders.filter(orders["t"] < as_of).select("customer_id").distinct()
-    number = ibis.row_number().over(order_by=ids["customer_id"])
-    known = engine.keep("customers", ids.mutate(k=number))
+    return rows
+
+
+def number(engine: Engine, rows: dict[str, ir.Table], as_of: int) -> Numbered:
+    """Customers numbered in the order of their ids, and each table's rows by that number instead of the text."""
+    ids = rows["transactions"].select("customer_id").distinct()
+    if len(rows) > 1:
+        ids = ibis.union(*(r.select("customer_id").distinct() for r in rows.values()), distinct=True)
+    known = engine.keep("customers", ids.mutate(k=ibis.row_number().over(order_by=ids["customer_id"])))
     profile = known
     if "customers" in rows:
         described = rows["customers"].rename(signed_up_at="t")
@@ -199,7 +203,7 @@ def _number(engine: Engine, staged: dict[str, Staged], orders: ir.Table, as_of: 
     return Numbered(profile, kinds)
 
 
-def _figures(engine: Engine, numbered: Numbered) -> dict[str, int]:
+def counted(engine: Engine, numbered: Numbered) -> dict[str, int]:
     bought, back = numbered.kinds["purchases"], numbered.kinds["refunds"]
     return {
         **engine.rows(numbered.profile.aggregate(customers=numbered.profile.count()))[0],
@@ -208,6 +212,6 @@ def _figures(engine: Engine, numbered: Numbered) -> dict[str, int]:
     }
 
 
-def _attributes(numbered: Numbered) -> dict[str, pa.DataType]:
+def attributes_of(numbered: Numbered) -> dict[str, pa.DataType]:
     schema = numbered.profile.schema().to_pyarrow()
     return {field.name: field.type for field in schema if field.name not in ("customer_id", "k", *PROFILE)}
