@@ -175,12 +175,18 @@ class Shop(Model):
             close = get_close_matches(value, ENGINES, n=1)
             advice = f"did you mean '{close[0]}'?" if close else "give duckdb, pyspark or a database's URL"
             raise ValueError(f"engine '{value}' is not known; {advice}")
-        if "://" in value and urlsplit(value).password is not None:
+        return value
+
+    @model_validator(mode="after")
+    def _engine_without_secrets(self) -> "Shop":
+        url = urlsplit(self.engine)
+        if url.password is not None or "password" in url.query.lower():
+            # Not a matter of the field alone: its error would show the value.
             raise ValueError(
-                "a password does not belong into a file; take it out of the URL and set PGPASSWORD "
+                "engine: a password does not belong into a file; take it out of the URL and set PGPASSWORD "
                 "(PostgreSQL) or LIFESTAGE_ENGINE_PASSWORD (others) in the environment"
             )
-        return value
+        return self
 
     @model_validator(mode="after")
     def _engine_holds_tables(self) -> "Shop":

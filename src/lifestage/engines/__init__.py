@@ -52,5 +52,5 @@ def open_history(shop: Shop, path: Path) -> HistoryFile:
     if shop.engine == "pyspark":
         from lifestage.engines.spark import Spark
 
-        return HistoryFile(path, Spark(shop.engine_options))
+        return HistoryFile(path.resolve(), Spark(shop.engine_options))
     return HistoryFile(path)

@@ -32,7 +32,9 @@ def write_quarantine(
     if rejected is None:
         session = tables[0].rows.sparkSession
         rejected = session.createDataFrame([], "table string, reason string, row string")
-    rejected.orderBy("table", "reason", RAW_ROW).write.mode("overwrite").parquet(str(path.resolve()))
+    # One file, in order: sorting over several would read the source twice to find their bounds.
+    ordered = rejected.repartition(1).sortWithinPartitions("table", "reason", RAW_ROW)
+    ordered.write.mode("overwrite").parquet(str(path.resolve()))
     return accounts
 
 

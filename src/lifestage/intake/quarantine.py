@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,8 @@ def write_quarantine(
 ) -> None:
     """Every rejected row of every table, to one Parquet file that appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():  # of another engine
+        shutil.rmtree(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with pq.ParquetWriter(part, QUARANTINE, compression="zstd") as writer:

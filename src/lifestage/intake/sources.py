@@ -34,6 +34,8 @@ class Raw:
     """Copied into the engine (CSV, data sets), not read where it lies (Parquet)."""
     malformed: tuple[tuple[str, str], ...] = ()
     """CSV lines that do not read as a row: what is wrong, the line."""
+    filtered: int = 0
+    """Rows that a database left out because they do not pass the filter."""
 
 
 def open_source(engine: Engine, name: str, source: Source) -> Raw:

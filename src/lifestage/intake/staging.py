@@ -14,6 +14,7 @@ from lifestage.intake.checks import FILTERED, FUTURE, KEPT, MALFORMED, instant_c
 from lifestage.intake.engine import Engine
 from lifestage.intake.mapping import attributes, read_as_ours
 from lifestage.intake.sources import Raw, open_source
+from lifestage.intake.warehouse import open_table
 from lifestage.schemas import INSTANT, Table
 from lifestage.settings import Source
 
@@ -46,7 +47,10 @@ class Staged:
 
 def stage(engine: Engine, table: Table, source: Source, extracted_at: int) -> Staged:
     """Open, read and judge one table. Raises InputError."""
-    raw = open_source(engine, table.name, source)
+    if source.table is None:
+        raw = open_source(engine, table.name, source)
+    else:
+        raw = open_table(engine, table, source)
     ours, extra = judged(engine, table, source, raw, extracted_at)
     try:
         rows = engine.keep(f"rows_{table.name}", ours.drop("row"))
@@ -137,6 +141,9 @@ def fates(engine: Engine, staged: Staged, as_of: int | None, *, asked: bool) -> 
     for row in engine.rows(rows.group_by(["fate", "inside"]).agg(n=rows.count())):
         read[row["fate"]] += row["n"]
         inside[row["fate"]] += row["n"] if row["inside"] or row["fate"] == FILTERED else 0
+    if staged.raw.filtered:
+        read[FILTERED] += staged.raw.filtered
+        inside[FILTERED] += staged.raw.filtered
     if staged.raw.malformed:
         read[MALFORMED] = inside[MALFORMED] = len(staged.raw.malformed)
     return {"read": read, "inside": inside}
