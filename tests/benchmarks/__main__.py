@@ -11,16 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 
-from lifestage import features
 from lifestage.clv.compress import compress
 from lifestage.datasets.simulated import World
 from lifestage.datasets.simulated_files import simulate
-from lifestage.history import History, complete
-from lifestage.localtime import DAY
-from lifestage.schemas import PURCHASE
 
 ROOT = Path(__file__).parents[2]
 REPEATS = 3
@@ -43,68 +37,11 @@ def line(what: str, seconds: float, peer: str = "", peer_seconds: float | None =
     print(f"{what}: {seconds:.2f} s{ratio}", flush=True)
 
 
-def purchases(customers: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Counts a customer, instants and amounts: about 4.5 purchases each over two years."""
-    rng = np.random.default_rng(seed)
-    counts = 1 + rng.poisson(rng.gamma(0.7, 5.0, customers))
-    t = rng.integers(0, 730 * DAY, counts.sum())
-    owner = np.repeat(np.arange(customers), counts)
-    return counts, t[np.lexsort((t, owner))], np.round(rng.gamma(2.0, 20.0, counts.sum()), 2)
-
-
-def blocks(counts: np.ndarray, t: np.ndarray, amount: np.ndarray, size: int = 10_000) -> list[History]:
-    """The purchases as history blocks of `size` customers."""
-    offsets = np.concatenate([[0], np.cumsum(counts)])
-    made = []
-    for low in range(0, len(counts), size):
-        at = offsets[low : low + size + 1]
-        rows = slice(at[0], at[-1])
-        struct = pa.StructArray.from_arrays(
-            [pa.array(t[rows]).cast(PURCHASE.field("t").type), pa.array(amount[rows])], fields=list(PURCHASE)
-        )
-        lists = pa.ListArray.from_arrays(pa.array((at - at[0]).astype(np.int32)), struct)
-        ids = pa.array([f"C{i:09d}" for i in range(low, low + len(at) - 1)])
-        made.append(History(complete(pa.table({"customer_id": ids, "purchases": lists})), "UTC"))
-    return made
-
-
 def part_features() -> None:
-    """All features of 1 M customers at one cutoff; one request; eight of them in pandas on a tenth."""
-    cutoff = 700 * DAY
-    million = blocks(*purchases(1_000_000))
-    seconds, _ = best(lambda: [features.compute(block.before(cutoff)) for block in million])
-    line(f"features: {len(features.names())} for 1 M customers, one cutoff", seconds)
-    one = blocks(*purchases(1_000))[:1]
-    seconds, _ = best(lambda: [features.compute(block.before(cutoff)) for block in one])
-    print(f"features: 1,000 customers in one block: {1000 * seconds:.1f} ms", flush=True)
-    counts, t, amount = purchases(100_000)
-    ids = np.repeat(np.array([f"C{i:09d}" for i in range(len(counts))]), counts)
-    frame = pd.DataFrame({"customer": ids, "t": t, "amount": amount})
+    """Features at 1, 3 and 10 million purchases beside SQL and pandas, one request, memory."""
+    from tests.benchmarks import features
 
-    def in_pandas() -> pd.DataFrame:
-        """The obvious way: 14 window features, 6 of value, 5 of gaps, 2 ages."""
-        seen = frame[frame["t"] < cutoff]
-        by = seen.groupby("customer")
-        columns = by["amount"].agg(["count", "sum", "mean", "max", "first", "last"]).to_dict("series")
-        columns |= {
-            "since_last": (cutoff - by["t"].max()) / DAY,
-            "since_first": (cutoff - by["t"].min()) / DAY,
-        }
-        for days in (7, 14, 30, 60, 90, 180, 365):
-            recent = seen[seen["t"] >= cutoff - days * DAY].groupby("customer")["amount"]
-            columns |= {f"orders_{days}": recent.size(), f"spend_{days}": recent.sum()}
-        gaps = (by["t"].diff() / DAY).groupby(seen["customer"])
-        columns |= gaps.agg(["mean", "std", "min", "max", "last"]).add_prefix("gap_").to_dict("series")
-        return pd.DataFrame(columns)
-
-    tenth = blocks(counts, t, amount)
-    seconds, _ = best(lambda: [features.compute(block.before(cutoff)) for block in tenth])
-    peer, theirs = best(in_pandas)
-    what, named = (
-        f"features: {len(features.names())} for 100,000 customers",
-        f"{theirs.shape[1]} of them in pandas",
-    )
-    line(what, seconds, named, peer)
+    features.run()
 
 
 def part_clv() -> None:
