@@ -118,9 +118,11 @@ def main() -> None:
     args = parser().parse_args()
     from lifestage.errors import InputError
     from serving.state import load
+    from serving.warmup import check
 
     try:
         state = load(args.config)
+        check(state)  # a release that cannot score is refused here, not by a worker again and again
         check_address(args.host, args.port)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI, Path, Request, Response
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
-from serving import models
+from serving import answers, models
 from serving.customers import stored
 from serving.page import PAGE
 from serving.paths import UNKNOWN, asked_path
@@ -27,14 +27,14 @@ DESCRIPTION = """Churn probability, customer lifetime value and lifecycle stage 
 
 Beside these: /livez, /healthz, /readyz, /metrics."""
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
-    400: {"description": "The request must be mended; `detail` says how.", "model": models.Problem},
-    413: {"description": "The body is too large.", "model": models.Problem},
-    503: {"description": "No release is loaded yet.", "model": models.Problem},
+    400: {"description": "The request must be mended; `detail` says how.", "model": answers.Problem},
+    413: {"description": "The body is too large.", "model": answers.Problem},
+    503: {"description": "No release is loaded yet.", "model": answers.Problem},
 }
 LOOK_UP: dict[int | str, dict[str, Any]] = {
     400: DOCUMENTED[400],
-    404: {"description": "The customer is not in the stored scores.", "model": models.Problem},
-    503: {"description": "No scores are stored yet.", "model": models.Problem},
+    404: {"description": "The customer is not in the stored scores.", "model": answers.Problem},
+    503: {"description": "No scores are stored yet.", "model": answers.Problem},
 }
 
 app = FastAPI(
@@ -74,8 +74,8 @@ def post_stage(body: models.StageRequest, serving: Loaded) -> dict[str, Any]:
 
 
 for path, endpoint, answer, name in (
-    ("/v1/score", post_score, models.ScoreResponse, "Score raw histories"),
-    ("/v1/stage", post_stage, models.StageResponse, "Stage given scores"),
+    ("/v1/score", post_score, answers.ScoreResponse, "Score raw histories"),
+    ("/v1/stage", post_stage, answers.StageResponse, "Stage given scores"),
 ):
     app.router.add_api_route(
         path,
@@ -90,7 +90,7 @@ for path, endpoint, answer, name in (
 
 @app.get(
     "/v1/customers/{customer_id}",
-    response_model=models.CustomerResponse,
+    response_model=answers.CustomerResponse,
     responses=LOOK_UP,
     summary="Look a stored score up",
 )

@@ -1,10 +1,10 @@
-"""Requests and answers, as the OpenAPI page documents them. Values are checked strictly: nothing is guessed.
+"""Requests, as the OpenAPI page documents them. Values are checked strictly: nothing is guessed.
 
 Rows are typed dicts: a request may hold a hundred thousand of them. Times stay text here; `lifestage.online`
 reads them, by the same rules as files.
 """
 
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
@@ -50,6 +50,14 @@ class Purchase(TypedDict):
             ),
         ]
     ]
+    category: NotRequired[
+        Annotated[
+            Word | None,
+            Field(description="Of an order with several, the one of the largest amount.", examples=["books"]),
+        ]
+    ]
+    channel: NotRequired[Annotated[Word | None, Field(description="Sales channel.", examples=["app"])]]
+    discount: NotRequired[Annotated[float | None, Field(description="Discount granted, 0 or more.")]]
 
 
 @with_config(STRICT)
@@ -74,6 +82,20 @@ class Answer(TypedDict):
 
 
 @with_config(STRICT)
+class Term(TypedDict):
+    """One term of a subscription."""
+
+    started_at: Time
+    ended_at: NotRequired[
+        Annotated[
+            Time | None, Field(description="Leave it out while the term runs; a renewal date is no end.")
+        ]
+    ]
+    plan: NotRequired[Word | None]
+    monthly_price: NotRequired[float | None]
+
+
+@with_config(STRICT)
 class Previous(TypedDict):
     """The stage that was stored last."""
 
@@ -89,9 +111,20 @@ class Customer(TypedDict):
     purchases: NotRequired[Annotated[list[Purchase], Field(max_length=MAX_ROWS)]]
     events: NotRequired[Annotated[list[Event], Field(max_length=MAX_ROWS)]]
     feedback: NotRequired[Annotated[list[Answer], Field(max_length=MAX_ROWS)]]
+    subscriptions: NotRequired[Annotated[list[Term], Field(max_length=MAX_ROWS)]]
     signed_up_at: NotRequired[Time | None]
     acquisition_channel: NotRequired[Word | None]
     acquisition_cost: NotRequired[Annotated[float | None, Field(ge=0)]]
+    attributes: NotRequired[
+        Annotated[
+            dict[str, Annotated[bool | float | str | None, Field(union_mode="left_to_right")]],
+            Field(
+                max_length=1_000,
+                description="The shop's own profile columns that the release reads; left out = missing.",
+                examples=[{}],
+            ),
+        ]
+    ]
     previous: NotRequired[
         Annotated[Previous | None, Field(description="Leave it out for a customer seen for the first time.")]
     ]
@@ -171,115 +204,3 @@ class StageRequest(BaseModel):
 
     as_of: AsOf = None
     customers: Annotated[list[Scored], Field(min_length=1, max_length=MAX_CUSTOMERS)]
-
-
-# --- answers ------------------------------------------------------------------------------------------------
-
-Instant = Annotated[str, Field(description="ISO-8601, UTC", examples=["1998-07-01T00:00:00Z"])]
-Probability = Annotated[float | None, Field(ge=0, le=1)]
-Money = Annotated[float | None, Field(ge=0, description="In the shop's currency.")]
-
-
-class Signal(BaseModel):
-    name: str
-    level: str
-
-
-class Staged(BaseModel):
-    """What the policy makes of one customer."""
-
-    customer_id: str
-    stage: str | None
-    stage_since: Instant | None
-    previous_stage: str | None
-    tier: str | None
-    segment: str | None
-    risk: str | None
-    signals: list[Signal] | None
-    reasons: list[str] | None
-    action: str | None
-
-
-class Score(BaseModel):
-    """One customer's score; null = undefined or not filled yet. Instants are UTC."""
-
-    customer_id: str
-    as_of: Instant
-    eligible: Annotated[bool, Field(description="Bought recently enough for a churn probability.")]
-    churn_probability: Annotated[Probability, Field(description="Of churn within the churn horizon.")]
-    churn_percentile: Annotated[Probability, Field(description="Rank among the eligible of the release.")]
-    p_alive: Probability
-    expected_orders: Annotated[float | None, Field(ge=0, description="Within the CLV horizon.")]
-    expected_order_value: Money
-    clv: Annotated[Money, Field(description="Discounted value of the orders within the CLV horizon.")]
-    clv_percentile: Annotated[Probability, Field(description="Rank among all buyers of the release.")]
-    spend_low: Money
-    spend_high: Money
-    p_order: Annotated[Probability, Field(description="Of at least one order within the CLV horizon.")]
-    next_order_at: Annotated[Instant | None, Field(description="Median, given one comes within the horizon.")]
-    next_order_low: Instant | None
-    next_order_high: Instant | None
-    stage: str | None
-    stage_since: Instant | None
-    previous_stage: str | None
-    tier: str | None
-    segment: str | None
-    risk: str | None
-    signals: list[Signal] | None
-    reasons: list[str] | None
-    action: str | None
-    release: str
-
-
-class Answered(BaseModel):
-    """What every answer says about itself."""
-
-    as_of: Instant
-    release: str
-    churn_horizon_days: Annotated[float | None, Field(description="null: of a release not loaded now.")]
-    clv_horizon_days: Annotated[float | None, Field(description="null: of a release not loaded now.")]
-    currency: str
-
-
-class ScoreResponse(Answered):
-    scores: list[Score]
-
-
-class StageResponse(Answered):
-    policy: str
-    missing: Annotated[
-        list[str],
-        Field(description="Columns that the policy reads and no customer gave: they counted as unknown."),
-    ]
-    stages: list[Staged]
-
-
-class StageChange(BaseModel):
-    as_of: Instant
-    stage: str
-    stage_since: Instant | None
-
-
-class CustomerResponse(Answered):
-    run: Annotated[str, Field(description="The scoring run that the score comes from.")]
-    score: Score
-    stage_history: Annotated[list[StageChange], Field(description="Changes of stage, the oldest first.")]
-
-
-class Fault(BaseModel):
-    path: Annotated[str, Field(examples=["customers[0].purchases[3].amount"])]
-    message: str
-
-
-class Problem(BaseModel):
-    """RFC 9457 problem details."""
-
-    type: Annotated[str, Field(examples=["urn:lifestage:problem:invalid-request"])]
-    title: str
-    status: int
-    detail: Annotated[str, Field(description="One sentence that says what to mend.")]
-    path: Annotated[str | None, Field(description="The field at fault, if it is one.")] = None
-    errors: Annotated[list[Fault] | None, Field(description="All faults found, the first twenty.")] = None
-
-
-Json = dict[str, Any]

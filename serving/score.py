@@ -8,7 +8,7 @@ import pyarrow as pa
 from lifestage.decision import decide_block
 from lifestage.errors import InputError
 from lifestage.online import RecordError, history_from_records
-from lifestage.record_values import parse_instant
+from lifestage.record_values import identifier, parse_instant
 from lifestage.schemas import PREVIOUS
 from serving.models import Customer, Scored, ScoreRequest
 from serving.problems import bad
@@ -21,7 +21,7 @@ def score(state: State, request: ScoreRequest, now: int) -> dict[str, Any]:
     zone = state.release.timezone
     as_of = instant_of(request.as_of, now, zone)
     try:
-        history = history_from_records(request.customers, zone)
+        history = history_from_records(request.customers, zone, state.release.churn.spec.attribute_types)
     except RecordError as error:
         raise bad(str(error), ("customers", *error.path)) from None
     scores = decide_block(history, as_of, state.release, previous_stages(request.customers, zone))
@@ -51,7 +51,11 @@ def previous_stages(customers: Sequence[Customer] | Sequence[Scored], zone: str)
             path = ("customers", i, "previous", "stage_since")
             raise bad(f"customer '{customer['customer_id']}': previous.stage_since: {error}", path) from None
         found.append(
-            {"customer_id": customer["customer_id"].strip(), "stage": given["stage"], "stage_since": since}
+            {
+                "customer_id": identifier(customer["customer_id"]),
+                "stage": given["stage"],
+                "stage_since": since,
+            }
         )
     columns = [[row[name] for row in found] for name in PREVIOUS.names]
     since = pa.array(columns[2], pa.int64()).cast(PREVIOUS.field("stage_since").type)

@@ -1,5 +1,6 @@
 """Given features and scores -> stages under the release's policy."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -8,9 +9,10 @@ import pyarrow as pa
 
 from lifestage.decision import RFM, align
 from lifestage.errors import InputError
-from lifestage.lifecycle.columns import DERIVED, GIVEN
+from lifestage.lifecycle.columns import DERIVED, Published
 from lifestage.lifecycle.policy import Policy
 from lifestage.lifecycle.staging import assign, columns_read
+from lifestage.record_values import identifier
 from serving.models import StageRequest
 from serving.problems import bad
 from serving.rows import instant_text, rows
@@ -45,17 +47,18 @@ def stage(state: State, request: StageRequest, now: int) -> dict[str, Any]:
 
 def _block(state: State, request: StageRequest) -> dict[str, pa.Array]:
     """Every column that a policy may read: null where a customer does not give it."""
-    ids = [customer["customer_id"].strip() for customer in request.customers]
+    ids = [identifier(customer["customer_id"]) or "" for customer in request.customers]
     for i, name in enumerate(ids):
         if ids.index(name) < i:
             raise bad(f"customer '{name}': stands twice in one request", ("customers", i, "customer_id"))
-    values: Columns = {name: [None] * len(ids) for name in GIVEN}
+    given = state.release.policy.given
+    values: Columns = {name: [None] * len(ids) for name in given}
     for i, customer in enumerate(request.customers):
         for name, value in customer["columns"].items():
             if value is not None:
-                _check(i, ids[i], name, value)
+                _check(i, ids[i], name, value, given)
                 values[name][i] = value
-    columns = {name: pa.array(column, GIVEN[name].type) for name, column in values.items()}
+    columns = {name: pa.array(column, given[name].type) for name, column in values.items()}
     for percentile, of in PERCENTILES.items():
         columns[percentile] = _filled(state, columns[percentile], of, columns[of])
     return {"customer_id": pa.array(ids, pa.string()), **columns}
@@ -66,16 +69,16 @@ def _missing(policy: Policy, block: dict[str, pa.Array]) -> list[str]:
     return [name for name in columns_read(policy) if block[name].null_count == len(block[name])]
 
 
-def _check(i: int, customer: str, name: str, value: object) -> None:
+def _check(i: int, customer: str, name: str, value: object, given: Mapping[str, Published]) -> None:
     """A published column, with a value of its type. Raises ProblemError."""
     path = ("customers", i, "columns", name[:64])
-    if name not in GIVEN:
+    if name not in given:
         if name in DERIVED:
             raise bad(f"customer '{customer}': column '{name}' is what staging works out; leave it out", path)
-        close = get_close_matches(name[:64], GIVEN, n=1, cutoff=0.5)
+        close = get_close_matches(name[:64], given, n=1, cutoff=0.5)
         hint = f"did you mean '{close[0]}'?" if close else "see the published columns of policies"
         raise bad(f"customer '{customer}': there is no column '{name[:64]}'; {hint}", path)
-    type_ = GIVEN[name].type
+    type_ = given[name].type
     if pa.types.is_boolean(type_):
         fits, expected = isinstance(value, bool), "true or false"
     elif pa.types.is_string(type_):

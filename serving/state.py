@@ -31,7 +31,7 @@ class State:
         return {
             "release": self.release.name,
             "churn_horizon_days": float(self.release.churn.horizon_days),
-            "clv_horizon_days": float(self.release.clv.horizon_days),
+            "clv_horizon_days": None if self.release.clv is None else float(self.release.clv.horizon_days),
             "currency": self.release.currency,
         }
 

@@ -1,6 +1,8 @@
 """One request of each kind before the first caller's: what is made lazily is made then."""
 
+from lifestage.errors import InputError
 from serving.models import ScoreRequest, StageRequest
+from serving.problems import ProblemError
 from serving.routes import COMPUTING, clock
 from serving.rows import to_json
 from serving.score import score
@@ -11,14 +13,20 @@ PURCHASES = [{"ordered_at": f"2020-0{month}-01", "amount": 10.0 * month} for mon
 HISTORY = {"as_of": "2020-04-01", "customers": [{"customer_id": "warm-up", "purchases": PURCHASES}]}
 
 
-def warm_up(state: State) -> None:
-    """Raises whatever the release cannot do: a release that cannot score is not served."""
-
-    def work() -> None:
-        now = clock()
+def check(state: State) -> None:
+    """Raises InputError where the release cannot score: it is not served then."""
+    now = clock()
+    columns = {"order_count": 3.0, "days_since_last_order": 10.0}
+    given = {"customers": [{"customer_id": "warm-up", "columns": columns}]}
+    try:
         to_json(score(state, ScoreRequest.model_validate(HISTORY), now))
-        columns = {"order_count": 3.0, "days_since_last_order": 10.0}
-        given = {"customers": [{"customer_id": "warm-up", "columns": columns}]}
         to_json(stage(state, StageRequest.model_validate(given), now))
+    except (InputError, ProblemError) as error:
+        raise InputError(
+            f"release {state.release.name} cannot score: {error}; publish another with training.promote"
+        ) from None
 
-    COMPUTING.submit(work).result()  # in the thread that will compute: DuckDB's connection is its own
+
+def warm_up(state: State) -> None:
+    """`check` in the thread that will compute, where DuckDB's connection is its own."""
+    COMPUTING.submit(check, state).result()

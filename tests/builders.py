@@ -15,6 +15,10 @@ DAY = 24 * HOUR
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
+ATTRIBUTES = {"city": pa.string(), "age": pa.float64(), "vip": pa.bool_()}
+"""Further profile columns that a row may have."""
+
+
 def us(text: str) -> int:
     """UTC microseconds of an ISO time; one without an offset is UTC."""
     moment = datetime.fromisoformat(text)
@@ -24,8 +28,9 @@ def us(text: str) -> int:
 
 
 def make_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """schemas.HISTORY of dicts: `purchases` [(t, amount)], `refunds` [(t, amount, order_at)], `events`
-    [(t, event_type, session_id)], `feedback` [(t, kind, score, resolved_at)], profile columns; t = UTC us.
+    """schemas.HISTORY of dicts: `purchases` [(t, amount, category, channel, discount)], `refunds`
+    [(t, amount, order_at)], `events` [(t, event_type, session_id)], `feedback` [(t, kind, score, resolved_at)],
+    profile columns, ATTRIBUTES; t = UTC us.
 
     Absent keys are empty; a tuple may be shorter than its struct; lists are put in order of time.
     """
@@ -52,7 +57,11 @@ def make_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
             type_ = HISTORY.field(name).type
             values = pa.array([row.get(name) for row in rows], pa.int64() if type_ == INSTANT else type_)
             columns[name] = values.cast(type_)
-    return complete(pa.table(columns)).select(HISTORY.names).cast(HISTORY)
+    table = complete(pa.table(columns)).select(HISTORY.names).cast(HISTORY)
+    for name, type_ in ATTRIBUTES.items():
+        if any(name in row for row in rows):
+            table = table.append_column(name, pa.array([row.get(name) for row in rows], type_))
+    return table
 
 
 def make_history(rows: Sequence[Mapping[str, Any]], zone: str = "UTC") -> History:
@@ -126,3 +135,52 @@ INSTANTS = st.integers(0, len(PARTS) * len(DAYS) - 1).map(lambda code: _instant(
 def customers() -> st.SearchStrategy[dict[str, Any]]:
     """One customer's row for make_table, amounts whole cents; often empty."""
     return st.lists(CODES, max_size=14).map(_customer)
+
+
+CATEGORIES = [None, "书", "books", "art", "toys", "books"]
+TYPES = ["view", "view", "cart", "pay", "view", "Add to list!", "never learnt"]
+KINDS = ["nps", "csat", "review", "ticket", "complaint", "ticket"]
+
+
+def _full(drawn: tuple[dict[str, Any], int, int]) -> dict[str, Any]:
+    """A row with more events, every kind of feedback, what orders may carry, and attributes."""
+    row, code, more = drawn
+    row = dict(row)
+    purchases = []
+    for t, amount in row["purchases"]:
+        code, category = _pick(code * 7 + 3, CATEGORIES)
+        code, channel = _pick(code * 5 + 1, [None, "web", "app"])
+        code, cents = _pick(code * 11 + 2, [None, 0, 0, 50, 199])
+        purchases.append((t, amount, category, channel, None if cents is None else cents / 100))
+    feedback = []
+    for t, _, _, resolved in row["feedback"]:
+        code, kind = _pick(code * 7 + 1, KINDS)
+        code, score = _pick(code * 13 + 5, [None, 0.0, 3.0, 6.0, 7.0, 10.0])
+        feedback.append((t, kind, score, resolved))
+    events = []
+    times = [t for t, *_ in row["events"]] + [t for t, *_ in feedback]
+    for _ in range(more % 8):
+        code, t = _instant((code + 1) * 1_000_003 % 2**45)
+        times += [t, t + 29 * 60_000_000, t + 61 * 60_000_000][: 1 + more % 3]
+    for t in sorted(times):
+        code, kind = _pick(code * 17 + 7, TYPES)
+        code, session = _pick(code * 7 + 1, [None, None, "s1", "s2", "s3"])
+        events.append((t, kind, session))
+        code %= 2**40
+    row |= {"purchases": purchases, "feedback": feedback, "events": sorted(events, key=lambda e: e[0])}
+    for name, pool in (
+        ("acquisition_channel", [None, "ads", "search", "unseen"]),
+        ("acquisition_cost", [None, 0.0, 12.5]),
+        ("city", [None, "Köln", "Rome", "Atlantis"]),
+        ("age", [None, 18.0, 44.5]),
+        ("vip", [None, True, False]),
+    ):
+        code, value = _pick(code * 3 + 1, pool)
+        row[name] = value
+        code %= 2**40
+    return row
+
+
+def full_customers() -> st.SearchStrategy[dict[str, Any]]:
+    """One customer's row with rows of every kind for every feature family."""
+    return st.tuples(customers(), st.integers(0, 2**40), st.integers(0, 2**16)).map(_full)

@@ -114,7 +114,9 @@ def test_previous_stages_are_remembered(release: Release, orders: pd.DataFrame) 
 
 
 def test_bad_frames_are_refused_by_name(release: Release, orders: pd.DataFrame, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="column 'amount' is required"):
+    with pytest.raises(
+        InputError, match="transactions: the frame has no column 'amount'; rename yours to it"
+    ):
         lifestage.fit(orders.drop(columns="amount"), into=tmp_path)
     with pytest.raises(InputError, match="unknown key 'chrun'; did you mean 'churn'"):
         lifestage.fit(orders, into=tmp_path, chrun={})

@@ -175,25 +175,37 @@ def test_random_conditions_mean_what_was_written(text: str) -> None:
     [
         (
             "Quantty * 2",
-            "shop.yaml: amount, line 1, column 1: unknown column 'Quantty'; did you mean 'Quantity'?",
+            "shop.yaml: amount: at line 1, column 1 of the expression: unknown column 'Quantty'; did you mean 'Quantity'?",
         ),
-        ("1 +\n  Foo", "shop.yaml: amount, line 2, column 3: unknown column 'Foo'; known are: "),
-        ("1 + read_csv('x')", "line 1, column 5: function 'read_csv' is not allowed; allowed are: abs, "),
+        (
+            "1 +\n  Foo",
+            "shop.yaml: amount: at line 2, column 3 of the expression: unknown column 'Foo'; known are: ",
+        ),
+        (
+            "1 + read_csv('x')",
+            "at line 1, column 5 of the expression: function 'read_csv' is not allowed; allowed are: abs, ",
+        ),
         ("subsring(date, 1)", "function 'subsring' is not allowed; did you mean 'substring'?"),
         (
             "sum(Quantity)",
-            "line 1, column 1: the aggregate 'sum' is not allowed; an expression reads the columns of",
+            "at line 1, column 1 of the expression: the aggregate 'sum' is not allowed; an expression reads the columns of",
         ),
         ("sum(Quantity) OVER ()", "a window function is not allowed"),
-        ("Quantity; DROP TABLE x", "line 1, column 9: ';' is not allowed; write one expression only"),
+        (
+            "Quantity; DROP TABLE x",
+            "at line 1, column 9 of the expression: ';' is not allowed; write one expression only",
+        ),
         (
             "Quantity -- all",
-            "line 1, column 10: comments are not allowed inside an expression; remove '-- all'",
+            "at line 1, column 10 of the expression: comments are not allowed inside an expression; remove '-- all'",
         ),
-        ("/* x */ Quantity", "line 1, column 1: comments are not allowed"),
-        ("Quantity /* x */ + 1", "line 1, column 10: comments are not allowed"),
+        ("/* x */ Quantity", "at line 1, column 1 of the expression: comments are not allowed"),
+        ("Quantity /* x */ + 1", "at line 1, column 10 of the expression: comments are not allowed"),
         ("Quantity # 1", "does not read as one SQL expression"),
-        ("Quantity AS x", "line 1, column 10: does not read as one SQL expression at 'AS'; correct it there"),
+        (
+            "Quantity AS x",
+            "at line 1, column 10 of the expression: does not read as one SQL expression at 'AS'; correct it there",
+        ),
         ("Quantity, UnitPrice", "does not read as one SQL expression at ','"),
         ("Quantity FROM t", "does not read as one SQL expression at 'FROM'"),
         ("abs(Quantity", "does not read as one SQL expression"),

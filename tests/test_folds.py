@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from lifestage.errors import InputError
-from lifestage.folds import Folds, make_folds
+from lifestage.folds import Folds, check_folds, folds_of_labels, make_folds
+from lifestage.localtime import midnight
 
 RULE = {"horizon_days": 90, "train_cutoffs": 6, "step_days": 30, "min_history_days": 90}
 
@@ -111,3 +112,47 @@ def test_values_out_of_range(key: str, value: int) -> None:
         make_folds(at("1997-01-01"), at("1998-06-30"), zone="UTC", **{**RULE, key: value})
     with pytest.raises(InputError, match=r"min_history_days is -1; give 0 or more"):
         make_folds(at("1997-01-01"), at("1998-06-30"), zone="UTC", **{**RULE, "min_history_days": -1})
+
+
+def instants(*days: str) -> tuple[int, ...]:
+    return tuple(midnight(date.fromisoformat(day), "Europe/Berlin") for day in days)
+
+
+def hand_made(train: str, validation: str, test: str, ship: str | None = None) -> Folds:
+    (v,), (t,) = instants(validation), instants(test)
+    return Folds(instants(train), v, t, t, instants(ship or test))
+
+
+def test_hand_made_folds_must_keep_label_windows_apart() -> None:
+    rule = {"zone": "Europe/Berlin", "label_days": 90}
+    check_folds(hand_made("2021-01-01", "2021-04-01", "2021-06-30"), **rule)
+    with pytest.raises(
+        InputError, match="training cutoff 2021-01-02 ends on 2021-04-02, after the validation"
+    ):
+        check_folds(hand_made("2021-01-02", "2021-04-01", "2021-06-30"), **rule)
+    with pytest.raises(InputError, match="validation cutoff 2021-04-01 ends on 2021-06-30, after the test"):
+        check_folds(hand_made("2021-01-01", "2021-04-01", "2021-06-29"), **rule)
+    with pytest.raises(
+        InputError, match="shipped training cutoff 2021-07-01 is later than the newest complete"
+    ):
+        check_folds(hand_made("2021-01-01", "2021-04-01", "2021-06-30", "2021-07-01"), **rule)
+
+
+def test_folds_of_labels_keep_a_horizon_between_the_parts() -> None:
+    days = [date(2021, m, 1) for m in range(1, 13)]
+    folds = folds_of_labels(days, zone="Europe/Berlin", horizon_days=60, train_cutoffs=4)
+    check_folds(folds, zone="Europe/Berlin", label_days=60)
+    assert (folds.validation, folds.test) == instants("2021-10-01", "2021-12-01")
+    assert folds.train == instants("2021-05-01", "2021-06-01", "2021-07-01", "2021-08-01")
+    assert folds.ship_train == instants("2021-09-01", "2021-10-01", "2021-11-01", "2021-12-01")
+    one = folds_of_labels(days[:1], zone="Europe/Berlin", horizon_days=60, train_cutoffs=4)
+    assert not one.out_of_time
+    with pytest.raises(InputError, match=r"2021-01-01 to 2021-03-01, 3 of them.*churn.horizon_days 60 apart"):
+        folds_of_labels(days[:3], zone="Europe/Berlin", horizon_days=60, train_cutoffs=4)
+
+
+def test_grace_lengthens_every_label() -> None:
+    first, until = instants("2020-01-01", "2021-12-31")
+    folds = make_folds(first, until, zone="Europe/Berlin", grace_days=10, **RULE)
+    assert (folds.test, folds.validation) == instants("2021-09-22", "2021-06-14")
+    check_folds(folds, zone="Europe/Berlin", label_days=100)

@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lifestage import intake
 from lifestage.errors import InputError
 from lifestage.localtime import instant
 from lifestage.online import RecordError, history_from_records
 from lifestage.record_values import parse_instant
 from lifestage.schemas import HISTORY, RAGGED
+from lifestage.settings import parse
 
 ZONE = "Europe/Berlin"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,14 +44,15 @@ def last(value: Any) -> tuple[bool, Any]:
 def expected(record: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     bought, back = [], []
     for row in record.get("purchases", []):
+        more = (row.get("category"), row.get("channel"), row.get("discount"))
         (bought if row["amount"] >= 0 else back).append(
-            (us(row["ordered_at"]), row.get("order_id"), abs(row["amount"]))
+            (us(row["ordered_at"]), row.get("order_id"), abs(row["amount"]), more)
         )
-    bought.sort(key=lambda r: (r[0], last(r[1]), r[2]))
+    bought.sort(key=lambda r: (r[0], last(r[1]), r[2], *map(last, r[3])))
     back.sort(key=lambda r: (r[0], last(r[1]), r[2]))
     refunds = []
-    for t, order, size in back:
-        named = [at for at, name, _ in bought if name is not None and name == order and at <= t]
+    for t, order, size, _ in back:
+        named = [at for at, name, *_ in bought if name is not None and name == order and at <= t]
         refunds.append({"t": t, "amount": size, "order_at": named[0] if named else None})
     events = [(us(e["occurred_at"]), e["event_type"], e.get("session_id")) for e in record.get("events", [])]
     events.sort(key=lambda e: (e[0], e[1], last(e[2])))
@@ -64,7 +67,10 @@ def expected(record: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     ]
     answers.sort(key=lambda f: (f[0], f[1], last(f[2]), last(f[3])))
     return {
-        "purchases": [{"t": t, "amount": size} for t, _, size in bought],
+        "purchases": [
+            {"t": t, "amount": size, "category": category, "channel": channel, "discount": discount}
+            for t, _, size, (category, channel, discount) in bought
+        ],
         "refunds": refunds,
         "events": [{"t": t, "event_type": kind, "session_id": session} for t, kind, session in events],
         "feedback": [{"t": t, "kind": k, "score": s, "resolved_at": r} for t, k, s, r in answers],
@@ -100,7 +106,13 @@ TIMES = st.sampled_from(
 )
 CENTS = st.integers(-500, 5_000).map(lambda c: c / 100)
 PURCHASE = st.fixed_dictionaries(
-    {"ordered_at": TIMES, "amount": CENTS}, optional={"order_id": st.sampled_from([None, "b", "a", "ä", "Z"])}
+    {"ordered_at": TIMES, "amount": CENTS},
+    optional={
+        "order_id": st.sampled_from([None, "b", "a", "ä", "Z"]),
+        "category": st.sampled_from([None, "书", "books", "art"]),
+        "channel": st.sampled_from([None, "web", "app"]),
+        "discount": st.sampled_from([None, 0, 0.5, 3]),
+    },
 )
 EVENT = st.fixed_dictionaries(
     {"occurred_at": TIMES, "event_type": st.sampled_from(["login", "view"])},
@@ -372,12 +384,16 @@ def _records(draw: random.Random) -> list[dict[str, Any]]:
                     "ordered_at": when(),
                     "amount": draw.randrange(9_999) / 100,
                     "order_id": draw.choice([None, f"o{i}-{j}"]),
+                    "category": draw.choice([None, "书", "books"]),
+                    "channel": draw.choice([None, "web", "app"]),
+                    "discount": draw.choice([None, 0, 1.25]),
                 }
             )
         for _ in range(draw.randrange(4) if purchases else 0):
             order = draw.choice([None, "o-unknown", *(p["order_id"] for p in purchases)])
             purchases.append(
                 {"ordered_at": when(), "amount": -draw.randrange(1, 3_000) / 100, "order_id": order}
+                | dict.fromkeys(("category", "channel", "discount"))
             )
         draw.shuffle(purchases)
         events = [
@@ -406,14 +422,17 @@ def _records(draw: random.Random) -> list[dict[str, Any]]:
                 "signed_up_at": when() if i % 3 else None,
                 "acquisition_channel": draw.choice([None, "ads", "search"]),
                 "acquisition_cost": draw.choice([None, 0, 2.5]),
+                "attributes": {
+                    "city": draw.choice([None, "Köln", "Rome"]),
+                    "age": draw.choice([None, 31, 44.5]),
+                    "vip": draw.choice([None, True, False]),
+                },
             }
         )
     return records
 
 
 def test_intake_makes_the_same_block_of_the_same_rows(tmp_path: Path) -> None:
-    intake = pytest.importorskip("lifestage.intake")
-    from lifestage.settings import parse
 
     records = _records(random.Random(3))
     keys = {"purchases": "transactions", "events": "events", "feedback": "feedback"}
@@ -421,12 +440,15 @@ def test_intake_makes_the_same_block_of_the_same_rows(tmp_path: Path) -> None:
         table: [{"customer_id": r["customer_id"], **row} for r in records for row in r[kind]]
         for kind, table in keys.items()
     }
-    files["customers"] = [{k: v for k, v in r.items() if k not in keys} for r in records]
+    files["customers"] = [
+        {k: v for k, v in r.items() if k not in (*keys, "attributes")} | r["attributes"] for r in records
+    ]
     sources = {}
     for table, rows in files.items():
         random.Random(5).shuffle(rows)
         path = _write(tmp_path / f"{table}.csv", rows)
         sources[table] = {"path": path, "columns": {name: name for name in rows[0]}}
+    sources["customers"]["columns"] |= {"age": "CAST(age AS DOUBLE)", "vip": "CAST(vip AS BOOLEAN)"}
     document = {
         "shop": "same",
         "timezone": ZONE,
@@ -437,9 +459,61 @@ def test_intake_makes_the_same_block_of_the_same_rows(tmp_path: Path) -> None:
     shop = parse({**document, "output_dir": str(tmp_path / "out")}, "test")
     with intake.open_tables(shop, us("2025-01-01")) as opened:
         block = pa.Table.from_batches(list(opened.blocks(1_000)))
-    history = history_from_records(sorted(records, key=lambda r: r["customer_id"]), ZONE)
+    types = {"city": pa.string(), "age": pa.float64(), "vip": pa.bool_()}
+    history = history_from_records(sorted(records, key=lambda r: r["customer_id"]), ZONE, types)
+    assert {*types} < {*history.profile}
     assert block["customer_id"].to_pylist() == history.customer_id.to_pylist()
     for name in RAGGED:
         assert block[name].combine_chunks().equals(history._lists[name].combine_chunks()), name
     for name, column in history.profile.items():
         assert block[name].combine_chunks().equals(column), name
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (" A\ufeff", "A"),
+        ("17850.0", "17850"),
+        ("-3.00", "-3"),
+        ("1.05", "1.05"),
+        ("a.0", "a.0"),
+        ("\u3000客户\u00a0", "客户"),
+        ("A\u2003", "A\u2003"),
+    ],
+)
+def test_ids_are_read_as_intake_reads_them(written: str, read: str, tmp_path: Path) -> None:
+    purchase = {"ordered_at": "2021-01-01", "amount": 1.0}
+    history = history_from_records([{"customer_id": written, "purchases": [purchase]}], "UTC")
+    assert history.customer_id.to_pylist() == [read]
+    path = tmp_path / "orders.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("id", "at", "amount"), (written, "2021-01-01", "1.0")])
+    columns = {"customer_id": "id", "ordered_at": "at", "amount": "amount"}
+    shop = parse(
+        {
+            "shop": "s",
+            "timezone": "UTC",
+            "currency": "EUR",
+            "output_dir": str(tmp_path / "out"),
+            "sources": {"transactions": {"path": str(path), "columns": columns}},
+        },
+        "test",
+    )
+    with intake.open_tables(shop, instant(datetime(2022, 1, 1), "UTC")) as opened:
+        (block,) = opened.blocks(10)
+    assert block.column("customer_id").to_pylist() == [read]
+
+
+def test_attributes_are_checked_by_name_and_type() -> None:
+    types = {"city": pa.string(), "age": pa.float64(), "vip": pa.bool_()}
+    for attributes, message in (
+        ({"ctiy": "Rome"}, "attributes.ctiy is no attribute that the model reads; did you mean 'city'"),
+        ({"city": 3.0}, "attributes.city is 3.0; expected a text"),
+        ({"vip": 1.0}, "attributes.vip is 1.0; expected true or false"),
+        ({"age": "old"}, "attributes.age is 'old'; expected a number"),
+    ):
+        with pytest.raises(RecordError, match=message):
+            history_from_records([{"customer_id": "c", "attributes": attributes}], ZONE, types)
+    with pytest.raises(RecordError, match=r"purchases\[0\].discount is -1.0; expected 0 or more"):
+        bought = {"ordered_at": "2024-01-01", "amount": 3.0, "discount": -1.0}
+        history_from_records([{"customer_id": "c", "purchases": [bought]}], ZONE)

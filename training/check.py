@@ -4,53 +4,42 @@ import argparse
 from datetime import date
 from typing import TYPE_CHECKING
 
-from training.command import bar, main, parser, say, shown
+from training.command import bar, main, parser, say
 from training.prepare import describe, history
+from training.ready import readiness, require_ready, show
 
 if TYPE_CHECKING:
     from lifestage.settings import Shop
 
 DESCRIPTION = """Read the shop's tables and say what training would find: rows kept and set aside, the cutoffs that fit
-into the history, and how many customers are eligible and churn at each."""
+into the history, how many customers are eligible and churn at each, and whether the data meet the minimums of
+'readiness': pass, warn or refuse, each with its figure and limit (also as readiness.json beside the history).
+Below a minimum it ends with code 2, as training would."""
 
 
-def check(shop: "Shop", as_of: date | None) -> None:
-    from lifestage.fitting import folds_of
+def check(shop: "Shop", as_of: date | None, *, stop: bool = True) -> None:
+    """Print what the tables hold and how ready they are; `stop` raises InputError below the minimums."""
+    from lifestage.fitting import definition_of, learn_features
     from lifestage.lifecycle import policy as policies
-    from lifestage.samples import churn_samples
     from lifestage.store import open_store
 
     # What later steps need is refused now, not after an hour of training.
-    policies.load(shop.policy)
+    policies.read(shop.policy)
     open_store(shop.store_url)
     file = history(shop, as_of)
     describe(file)
-    rule = shop.churn
-    folds = folds_of(shop, file)
-    named = [
-        *(("train", cutoff) for cutoff in folds.train),
-        ("validation", folds.validation),
-        ("test", folds.test),
-    ]
-    with bar("counting at each cutoff", file.customers) as progress:
-        samples = churn_samples(
-            file,
-            [cutoff for _, cutoff in named],
-            horizon_days=rule.horizon_days,
-            active_within_days=rule.active_within_days,
-            progress=progress,
-        )
-    say(
-        f"churn = no order within {rule.horizon_days} days, among customers who ordered in the last "
-        f"{rule.active_within_days} days:"
-    )
-    for part, cutoff in named:
-        sample = samples[cutoff]
-        churned = int(sample.churned.sum())
-        share = f"{churned / len(sample):.1%}" if len(sample) else "none"
+    report = readiness(shop, file)
+    if report.cutoffs:
+        say(f"churn = {definition_of(shop).sentence()}:")
+    for at in report.cutoffs:
+        share = f"{at['churned'] / at['eligible']:.1%}" if at["eligible"] else "none"
         say(
-            f"  {part:<10} {shown(cutoff, file.zone)}: {len(sample):>9,} eligible, {churned:>9,} churned ({share})"
+            f"  {at['part']:<10} {at['cutoff']}: {at['eligible']:>9,} eligible, {at['churned']:>9,} churned ({share})"
         )
+    say(f"readiness: {report.level}")
+    show(report)
+    require_ready(shop, file, accept=not stop)
+    policies.load(shop.policy, learn_features(shop, file, bar))
 
 
 def run(args: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ Imports nothing heavy: `--help` must answer at once.
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +39,16 @@ def parser(verb: str, description: str, *, as_of: bool = True) -> argparse.Argum
     return made
 
 
+def accepting(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The parser with --accept-unready."""
+    made.add_argument(
+        "--accept-unready",
+        action="store_true",
+        help="train although the data miss a minimum of 'readiness' (training.check says which)",
+    )
+    return made
+
+
 def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
@@ -53,6 +64,7 @@ def now() -> int:
 def main(made: argparse.ArgumentParser, run: Callable[[argparse.Namespace], Any]) -> None:
     """Parse, run, and end with exit code 0, or 2 and one sentence for bad input."""
     args = made.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended from outside like Ctrl-C: tidily
     from lifestage.errors import InputError
 
     try:

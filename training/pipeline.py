@@ -1,8 +1,9 @@
 """The whole path: check, train CLV and churn, promote, score, report."""
 
 import argparse
+from collections.abc import Callable
 
-from training.command import main, parser, say
+from training.command import accepting, main, parser, say
 
 DESCRIPTION = """Check the data, train both models, promote them into a release, score and stage every customer,
 and print the summary. Each step is a script of its own (python -m training.<step>)."""
@@ -11,25 +12,34 @@ and print the summary. Each step is a script of its own (python -m training.<ste
 def run(args: argparse.Namespace) -> None:
     from lifestage import settings
     from training.check import check
-    from training.promote import promote
+    from training.promote import promote, refuse_older
     from training.report import report
     from training.score import score
     from training.train_churn import train as train_churn
     from training.train_clv import train as train_clv
 
     shop = settings.load(args.config)
-    steps = {
-        "check the data": lambda: check(shop, args.as_of),
-        "train the CLV model": lambda: train_clv(shop, args.as_of),
-        "train the churn model": lambda: train_churn(shop, args.as_of),
+    if not args.replace_newer:
+        refuse_older(shop, args.as_of)
+    accept = args.accept_unready
+    steps: dict[str, Callable[[], object]] = {
+        "check the data": lambda: check(shop, args.as_of, stop=not accept),
+        "train the CLV model": lambda: train_clv(shop, args.as_of, accept),
+        "train the churn model": lambda: train_churn(shop, args.as_of, accept),
         "promote into a release": lambda: promote(shop, args.as_of, "challenger", "challenger"),
         "score and stage": lambda: score(shop, args.as_of, shop.scoring.flow_months),
         "report": lambda: report(shop),
     }
+    if shop.sources.transactions is None:  # nothing to learn an order's value from
+        del steps["train the CLV model"]
     for number, (title, step) in enumerate(steps.items(), 1):
         say(f"\n[{number}/{len(steps)}] {title}")
         step()
 
 
 if __name__ == "__main__":
-    main(parser("pipeline", DESCRIPTION), run)
+    made = accepting(parser("pipeline", DESCRIPTION))
+    made.add_argument(
+        "--replace-newer", action="store_true", help="promote even if the current release is newer"
+    )
+    main(made, run)

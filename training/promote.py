@@ -13,37 +13,61 @@ from training.prepare import history
 if TYPE_CHECKING:
     from lifestage.settings import Shop
 
-DESCRIPTION = """Take two registered model versions (by default the challengers), write them with the reference
+DESCRIPTION = """Take the registered model versions (by default the challengers), write them with the reference
 distributions and the policy into a new immutable release, point to it, and move the alias champion."""
+
+
+def refuse_older(shop: "Shop", as_of: date | None) -> None:
+    """Raises InputError where a past --as-of would take the place of a newer release."""
+    from lifestage import bundle, release
+    from lifestage.errors import InputError
+    from lifestage.localtime import midnight
+
+    try:
+        now_serving = release.current(shop.releases)
+        newest = int(bundle.read(now_serving, "release")["as_of"])
+    except InputError:
+        return
+    if as_of is not None and midnight(as_of, shop.timezone) < newest:
+        raise InputError(
+            f"--as-of {as_of}: the current release {now_serving.name} is newer, and promoting would take its place; "
+            "to try a past day, set output_dir to another folder in a copy of the config, or add --replace-newer"
+        )
 
 
 def promote(shop: "Shop", as_of: date | None, churn_version: str, clv_version: str) -> Path:
     """Publish a release and return its folder. The pointer moves before the aliases do."""
     from lifestage import bundle, release
-    from lifestage.churn.model import ChurnModel
+    from lifestage.churn.model import ChurnModel, load_spec
     from lifestage.clv.model import ClvModel
     from lifestage.lifecycle import policy as policies
     from lifestage.references import collect
     from lifestage.samples import reference_columns
     from lifestage.tracking import CHAMPION, Tracker
 
-    policy = policies.load(shop.policy)
+    policies.read(shop.policy)  # a wrong name is refused before anything is fetched
     file = history(shop, as_of)
     facts = file.facts
     tracker = Tracker(shop.tracking_uri)
-    versions = [
-        tracker.version(f"{shop.shop}-{kind}", wanted)
-        for kind, wanted in (("churn", churn_version), ("clv", clv_version))
-    ]
+    kinds = [("churn", churn_version)]
+    if shop.sources.transactions is not None:  # without orders there is no CLV model
+        kinds.append(("clv", clv_version))
+    versions = [tracker.version(f"{shop.shop}-{kind}", wanted) for kind, wanted in kinds]
     with tempfile.TemporaryDirectory() as scratch:
-        churn, clv = (tracker.download(version, Path(scratch) / version.model) for version in versions)
+        churn, *others = (tracker.download(version, Path(scratch) / version.model) for version in versions)
+        clv = others[0] if others else None
+        policy = policies.load(shop.policy, load_spec(churn))
         with bar("reference distributions", file.customers) as progress:
             reference = collect(
                 reference_columns(
-                    file, facts["as_of"], ChurnModel.load(churn), ClvModel.load(clv), progress=progress
+                    file,
+                    facts["as_of"],
+                    ChurnModel.load(churn),
+                    None if clv is None else ClvModel.load(clv),
+                    progress=progress,
                 )
             )
-        manifests = [(folder / bundle.MANIFEST).read_bytes() for folder in (churn, clv)]
+        manifests = [(folder / bundle.MANIFEST).read_bytes() for folder in (churn, *others)]
         content = hashlib.sha256(
             b"".join([*manifests, policy.source.encode(), reference.to_bytes()])
         ).hexdigest()
@@ -56,6 +80,7 @@ def promote(shop: "Shop", as_of: date | None, churn_version: str, clv_version: s
                 "as_of": facts["as_of"],
                 "versions_registered": {v.model: v.version for v in versions},
                 "metrics": {v.model: dict(v.metrics) for v in versions},
+                "out_of_time": bool(versions[0].metrics.get("out_of_time", 1.0)),
             }
             release.write(
                 shop.releases, name, churn=churn, clv=clv, policy=policy, reference=reference, meta=meta
@@ -71,10 +96,24 @@ def promote(shop: "Shop", as_of: date | None, churn_version: str, clv_version: s
     return shop.releases / name
 
 
+def go_back(shop: "Shop", name: str) -> None:
+    """Make a release that was published before the current one again."""
+    from lifestage import release
+
+    release.point_to(shop.releases, name)
+    say(f"release {name} is current again; 'python -m training.score' stages everybody with it")
+
+
 def run(args: argparse.Namespace) -> None:
     from lifestage import settings
 
-    promote(settings.load(args.config), args.as_of, args.churn, args.clv)
+    shop = settings.load(args.config)
+    if args.release:
+        go_back(shop, args.release)
+        return
+    if not args.replace_newer:
+        refuse_older(shop, args.as_of)
+    promote(shop, args.as_of, args.churn, args.clv)
 
 
 if __name__ == "__main__":
@@ -84,5 +123,11 @@ if __name__ == "__main__":
     )
     made.add_argument(
         "--clv", default="challenger", metavar="VERSION", help="alias or number (default: challenger)"
+    )
+    made.add_argument(
+        "--release", metavar="NAME", help="make this earlier release current again, and nothing else"
+    )
+    made.add_argument(
+        "--replace-newer", action="store_true", help="promote even if the current release is newer"
     )
     main(made, run)

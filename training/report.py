@@ -20,7 +20,9 @@ def report(shop: "Shop") -> None:
     import pyarrow as pa
 
     from lifestage import summary
+    from lifestage.churn.model import load_spec
     from lifestage.errors import InputError
+    from lifestage.fitting import definition_of
     from lifestage.lifecycle.policy import parse_text
     from lifestage.runs import Run
     from lifestage.store import open_store
@@ -31,21 +33,28 @@ def report(shop: "Shop") -> None:
         raise InputError(f"{shop.store_url}: holds no scores yet; run python -m training.score first")
     run = Run(current["run"], current["as_of"], shop.output / "runs" / current["run"], current["customers"])
     folder: Path = shop.releases / current["release"]
-    policy = parse_text((folder / "policy.yaml").read_text(encoding="utf-8"), "policy.yaml")
+    policy = parse_text(
+        (folder / "policy.yaml").read_text(encoding="utf-8"), "policy.yaml", load_spec(folder / "churn")
+    )
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     scores = pa.Table.from_batches(run.batches())
     say(
         f"{shop.shop}: {len(scores):,} customers as of {shown(run.as_of, shop.timezone)}, release {folder.name}"
     )
     say()
-    say(
-        "Customers, value and churn risk by stage "
-        f"(value: discounted, next {shop.clv.horizon_days} days; churn: no order in {shop.churn.horizon_days} days)"
-    )
+    value = "no value: no transactions"
+    if shop.sources.transactions is not None:
+        value = f"value: discounted, next {shop.clv.horizon_days} days"
+    say(f"Customers, value and churn risk by stage ({value}; churn: {definition_of(shop).short()})")
     say(summary.stages_text(scores, policy, shop.currency))
     say()
-    say("The ten most valuable customers at risk, and why")
-    say(summary.at_risk_text(scores, shop.currency, shop.timezone))
+    least = (
+        "most valuable customers at risk"
+        if shop.sources.transactions is not None
+        else "customers most at risk"
+    )
+    say(f"The ten {least}, and why")
+    say(summary.at_risk_text(scores, policy, shop.currency, shop.timezone))
     say()
     say("What the model adds to the plain rules")
     say(summary.grade_text(manifest["metrics"][f"{shop.shop}-churn"]))

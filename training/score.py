@@ -38,7 +38,7 @@ def score(shop: "Shop", as_of: date | None, flow_months: int) -> "Run":
     folder: Path = release.current(shop.releases)
     file = history(shop, as_of)
     instant = file.facts["as_of"]
-    past = month_starts(file.facts["first_purchase"], instant, flow_months, file.zone)
+    past = month_starts(file.facts["first_row"], instant, flow_months, file.zone)
     store = open_store(shop.store_url)
     with bar("scoring and staging", file.customers * (len(past) + 1)) as progress:
         for moment in [*past, instant]:
@@ -51,7 +51,8 @@ def score(shop: "Shop", as_of: date | None, flow_months: int) -> "Run":
                 store=shop.store_url,
                 progress=progress,
             )
-            store.publish(made.name, moment, made.parts, current=moment == instant)
+            if made.customers or moment == instant:  # nobody may be known yet on a past day
+                store.publish(made.name, moment, made.parts, current=moment == instant)
     say(
         f"{made.customers:,} customers scored as of {shown(instant, file.zone)} with release {folder.name}"
         f" -> {made.folder}"

@@ -4,10 +4,11 @@ import argparse
 import tempfile
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from training.command import bar, main, parser, say, shown
+from training.command import accepting, bar, main, parser, say, shown
 from training.prepare import data_window, history
+from training.ready import require_ready
 
 if TYPE_CHECKING:
     from lifestage.settings import Shop
@@ -17,7 +18,7 @@ newest complete one beside the plain rules, refit it through that one, and regis
 <shop>-churn@challenger."""
 
 
-def train(shop: "Shop", as_of: date | None) -> None:
+def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> None:
     """Evaluation fit (grade) and shipped fit (the one that scores) in one MLflow run."""
     from lifestage.churn import plots
     from lifestage.fitting import fit_churn
@@ -25,14 +26,16 @@ def train(shop: "Shop", as_of: date | None) -> None:
     from lifestage.tracking import Tracker
 
     file = history(shop, as_of)
+    require_ready(shop, file, accept_unready)
     fitted = fit_churn(shop, file, bar)
     model, result, folds = fitted.shipped.model, fitted.evaluation, fitted.folds
     window = data_window(file)
-    cutoffs = {
+    cutoffs: dict[str, Any] = {
         "train": [shown(cutoff, file.zone) for cutoff in folds.train],
         "validation": shown(folds.validation, file.zone),
         "test": shown(folds.test, file.zone),
         "shipped": [shown(cutoff, file.zone) for cutoff in folds.ship_train],
+        "out_of_time": folds.out_of_time,
     }
     with (
         bar("churn: recording in MLflow", None),
@@ -48,7 +51,7 @@ def train(shop: "Shop", as_of: date | None) -> None:
         for name, figure in plots.all_plots(result, fitted.evaluated).items():
             run.figure(figure, name)
         folder = Path(scratch) / "churn"
-        meta = {**window, "cutoffs": cutoffs, "metrics": result.metrics()}
+        meta = {**window, "cutoffs": cutoffs, "out_of_time": folds.out_of_time, "metrics": result.metrics()}
         model.save(folder, meta)
         version = run.model(folder, f"{shop.shop}-churn", model.features, ["churn_probability"])
     say(grade_text(result.metrics()))
@@ -58,8 +61,8 @@ def train(shop: "Shop", as_of: date | None) -> None:
 def run(args: argparse.Namespace) -> None:
     from lifestage import settings
 
-    train(settings.load(args.config), args.as_of)
+    train(settings.load(args.config), args.as_of, args.accept_unready)
 
 
 if __name__ == "__main__":
-    main(parser("train_churn", DESCRIPTION), run)
+    main(accepting(parser("train_churn", DESCRIPTION)), run)

@@ -6,8 +6,9 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.command import bar, main, parser, say, shown
+from training.command import accepting, bar, main, parser, say, shown
 from training.prepare import data_window, history
+from training.ready import require_ready
 
 if TYPE_CHECKING:
     from lifestage.settings import Shop
@@ -16,14 +17,20 @@ DESCRIPTION = """Fit BG/NBD and Gamma-Gamma on every buyer's history, check them
 and register the model as <shop>-clv@challenger. Both fits use rows before their cutoff only."""
 
 
-def train(shop: "Shop", as_of: date | None) -> None:
+def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> None:
     """Evaluation fit at the test cutoff, shipped fit at as_of; both in one MLflow run."""
     from lifestage.clv import plots
     from lifestage.clv.model import ClvModel
+    from lifestage.errors import InputError
     from lifestage.fitting import fit_clv
     from lifestage.tracking import Tracker
 
+    if shop.sources.transactions is None:
+        raise InputError(
+            "sources.transactions: is missing, and without orders there is no CLV model to train"
+        )
     file = history(shop, as_of)
+    require_ready(shop, file, accept_unready)
     fitted = fit_clv(shop, file, bar)
     model, result = fitted.shipped, fitted.evaluation
     window = data_window(file)
@@ -54,8 +61,8 @@ def train(shop: "Shop", as_of: date | None) -> None:
 def run(args: argparse.Namespace) -> None:
     from lifestage import settings
 
-    train(settings.load(args.config), args.as_of)
+    train(settings.load(args.config), args.as_of, args.accept_unready)
 
 
 if __name__ == "__main__":
-    main(parser("train_clv", DESCRIPTION), run)
+    main(accepting(parser("train_clv", DESCRIPTION)), run)

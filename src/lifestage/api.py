@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+import warnings
 from collections.abc import Mapping
 from datetime import date
 from difflib import get_close_matches
@@ -15,16 +16,15 @@ from lifestage import engines, settings
 from lifestage import release as releases
 from lifestage.decision import condition_columns, finish
 from lifestage.errors import InputError
-from lifestage.fitting import Progress, fit_churn, fit_clv, silent
+from lifestage.fitting import Progress, fit_churn, fit_clv, learn_features, silent
 from lifestage.history_file import HistoryFile
 from lifestage.lifecycle import policy as policies
-from lifestage.lifecycle.columns import GIVEN
 from lifestage.localtime import midnight
 from lifestage.references import collect
 from lifestage.release import Release
 from lifestage.samples import reference_columns
 from lifestage.schemas import CANONICAL, PREVIOUS, SCORE
-from lifestage.settings import Shop
+from lifestage.settings import DEFINED_BY, Shop
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -44,15 +44,26 @@ def _shop(frames: Frames, folder: Path, options: Mapping[str, Any]) -> Shop:
             sources["transactions"][name] = options[name]
     rest = {key: value for key, value in options.items() if key not in ("grain", "where")}
     document = {"sources": sources, "output_dir": str(folder / "out"), **rest}
+    for name, frame in frames.items():
+        for column in CANONICAL[name].required:
+            if column not in frame.columns:
+                raise InputError(f"{name}: the frame has no column '{column}'; rename yours to it")
     return settings.parse(document, "options")
 
 
 def _history(shop: Shop, folder: Path, as_of: int | None) -> HistoryFile:
-    return engines.make_history(shop, time.time_ns() // 1_000, as_of, folder / "history.parquet")
+    file = engines.make_history(shop, time.time_ns() // 1_000, as_of, folder / "history.parquet")
+    for name, counts in file.facts["report"]["tables"].items():
+        if counts["rejected_rows"]:
+            reasons = ", ".join(f"{n:,} {reason}" for reason, n in counts["rejected"].items())
+            warnings.warn(f"{name}: {counts['rejected_rows']:,} rows were left out: {reasons}", stacklevel=3)
+    return file
 
 
-def _given(transactions: pd.DataFrame, others: Mapping[str, pd.DataFrame | None]) -> dict[str, pd.DataFrame]:
-    return {"transactions": transactions, **{k: v for k, v in others.items() if v is not None}}
+def _given(
+    transactions: pd.DataFrame | None, others: Mapping[str, pd.DataFrame | None]
+) -> dict[str, pd.DataFrame]:
+    return {k: v for k, v in {"transactions": transactions, **others}.items() if v is not None}
 
 
 def _instant(as_of: date | str | None, zone: str) -> int | None:
@@ -67,12 +78,15 @@ def _instant(as_of: date | str | None, zone: str) -> int | None:
 
 
 def fit(
-    transactions: pd.DataFrame,
+    transactions: pd.DataFrame | None = None,
     *,
     into: str | Path,
     customers: pd.DataFrame | None = None,
     events: pd.DataFrame | None = None,
     feedback: pd.DataFrame | None = None,
+    identities: pd.DataFrame | None = None,
+    subscriptions: pd.DataFrame | None = None,
+    labels: pd.DataFrame | None = None,
     as_of: date | str | None = None,
     shop: str = "shop",
     timezone: str = "UTC",
@@ -84,26 +98,37 @@ def fit(
 
     transactions: one row an order (customer_id, ordered_at, amount; order_id ...), or an order line with
     grain="line". `options` are further keys of a shop's configuration, e.g. churn={"horizon_days": 60},
-    clv={"horizon_days": 180}, policy="my_policy.yaml". Raises InputError.
+    clv={"horizon_days": 180}, policy="my_policy.yaml". Without transactions (churn={"definition": "given"} or
+    another one) the release has no CLV model. Raises InputError.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        frames = _given(transactions, {"customers": customers, "events": events, "feedback": feedback})
+        others = {"customers": customers, "events": events, "feedback": feedback}
+        others |= {"identities": identities, "subscriptions": subscriptions, "labels": labels}
+        frames = _given(transactions, others)
         config = _shop(frames, folder, {"shop": shop, "timezone": timezone, "currency": currency, **options})
-        policy = policies.load(config.policy)
+        policies.read(config.policy)  # a wrong name is refused before anything is read
         file = _history(config, folder, _instant(as_of, timezone))
-        clv, churn = fit_clv(config, file, progress), fit_churn(config, file, progress)
-        clv.shipped.save(folder / "clv", {"metrics": clv.evaluation.metrics()})
+        spec = learn_features(config, file, progress)
+        policy = policies.load(config.policy, spec)
+        clv = fit_clv(config, file, progress) if transactions is not None else None
+        churn = fit_churn(config, file, progress, spec=spec)
+        if clv is not None:
+            clv.shipped.save(folder / "clv", {"metrics": clv.evaluation.metrics()})
         churn.shipped.model.save(folder / "churn", {"metrics": churn.evaluation.metrics()})
         moment = file.facts["as_of"]
-        reference = collect(reference_columns(file, moment, churn.shipped.model, clv.shipped))
+        reference = collect(
+            reference_columns(file, moment, churn.shipped.model, clv.shipped if clv else None)
+        )
         name = f"{shop}-{file.facts['fingerprint'][:8]}-{time.time_ns():x}"
-        metrics = {f"{shop}-churn": churn.evaluation.metrics(), f"{shop}-clv": clv.evaluation.metrics()}
+        metrics = {f"{shop}-churn": churn.evaluation.metrics()}
+        if clv is not None:
+            metrics[f"{shop}-clv"] = clv.evaluation.metrics()
         releases.write(
             Path(into),
             name,
             churn=folder / "churn",
-            clv=folder / "clv",
+            clv=folder / "clv" if clv is not None else None,
             policy=policy,
             reference=reference,
             meta={
@@ -118,13 +143,20 @@ def fit(
     return releases.load(Path(into) / name)
 
 
+def load(folder: str | Path) -> Release:
+    """The current release below `folder`: what `fit(into=folder)` or training.promote published last."""
+    return releases.load(releases.current(Path(folder)))
+
+
 def score(
     release: Release,
-    transactions: pd.DataFrame,
+    transactions: pd.DataFrame | None = None,
     *,
     customers: pd.DataFrame | None = None,
     events: pd.DataFrame | None = None,
     feedback: pd.DataFrame | None = None,
+    identities: pd.DataFrame | None = None,
+    subscriptions: pd.DataFrame | None = None,
     previous: pd.DataFrame | None = None,
     as_of: date | str | None = None,
     with_features: bool = False,
@@ -138,8 +170,23 @@ def score(
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         zone = release.timezone
-        frames = _given(transactions, {"customers": customers, "events": events, "feedback": feedback})
-        given = {"shop": "shop", "timezone": zone, "currency": release.currency, **options}
+        others = {"customers": customers, "events": events, "feedback": feedback}
+        others |= {"identities": identities, "subscriptions": subscriptions}
+        frames = _given(transactions, others)
+        definition = _scoring_definition(release, frames)
+        if (
+            definition == "given" and "labels" not in frames
+        ):  # nobody's label is known when scoring: placeholders
+            frames["labels"] = pd.DataFrame(
+                {"customer_id": frames["customers"]["customer_id"], "churned": False}
+            )
+        given = {
+            "shop": "shop",
+            "timezone": zone,
+            "currency": release.currency,
+            "churn": {"definition": definition},
+            **options,
+        }
         file = _history(_shop(frames, folder, given), folder, _instant(as_of, zone))
         before = _previous(previous)
         tables = []
@@ -151,6 +198,15 @@ def score(
                     table = table.append_column(name, column)
             tables.append(table)
     return pa.concat_tables(tables).to_pandas()
+
+
+def _scoring_definition(release: Release, frames: Frames) -> str:
+    """What settles the as_of of frames to score: the release's own definition where its table is among them."""
+    own = release.churn.definition
+    found = [name for name in (own, "purchase", "activity", "subscription") if DEFINED_BY[name] in frames]
+    if not found and "customers" not in frames:
+        raise InputError("score: give transactions, or another table that says something about the customers")
+    return found[0] if found else "given"
 
 
 def _previous(frame: pd.DataFrame | None) -> pa.Table | None:
@@ -172,15 +228,16 @@ def stage(
     """
     if "customer_id" not in columns.columns:
         raise InputError("columns: 'customer_id' is missing; give one row per customer with its id")
-    unknown = [c for c in columns.columns if c not in GIVEN and c not in SCORE.names]
+    given = release.policy.given
+    unknown = [c for c in columns.columns if c not in given and c not in SCORE.names]
     if unknown:
-        close = get_close_matches(str(unknown[0]), list(GIVEN), n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else "; see lifestage.lifecycle.columns.GIVEN"
+        close = get_close_matches(str(unknown[0]), list(given), n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else "; see release.policy.given"
         raise InputError(f"columns: unknown column '{unknown[0]}'{hint}")
     arrays = {"customer_id": pa.array(columns["customer_id"].astype(str), pa.string())}
     for name in columns.columns:
-        if name in GIVEN:
-            arrays[name] = pa.array(columns[name], GIVEN[name].type, from_pandas=True)
+        if name in given:
+            arrays[name] = pa.array(columns[name], given[name].type, from_pandas=True)
     instant = _instant(as_of, release.timezone)
     if instant is None:
         raise InputError("as_of: give the date that the scores are for, as YYYY-MM-DD")

@@ -33,12 +33,20 @@ def _array(values: Floats, type_: pa.DataType) -> pa.Array:
     return pa.array(values, type_, mask=missing)
 
 
+def _texts(codes: Floats, levels: tuple[str, ...]) -> pa.Array:
+    """The levels that a category's codes stand for, null for NaN: what a policy compares with."""
+    missing = np.isnan(codes)
+    places = pa.array(np.where(missing, 0, codes).astype(np.int64), mask=missing)
+    return pa.array(levels, pa.string()).take(places)
+
+
 def condition_columns(
     history: History, as_of: int, release: Release, *, threads: int = 0
 ) -> dict[str, pa.Array]:
     """Every column of a block that conditions may read, before staging: null where a float is NaN."""
     view = history.before(as_of)
-    features = feature_families.compute(view)
+    catalogue = feature_families.catalogue(release.churn.spec)
+    features = feature_families.compute(view, release.churn.spec)
     eligible, scores = model_columns(view, features, release.churn, release.clv, threads=threads)
     scores["churn_percentile"] = release.references.percentile(
         "churn_probability", scores["churn_probability"]
@@ -54,6 +62,8 @@ def condition_columns(
     for name, values in floats.items():
         type_ = SCORE.field(name).type if name in SCORE.names else pa.float64()
         columns[name] = _array(values, type_)
+    for name in feature_families.categorical(release.churn.spec):
+        columns[name] = _texts(features[name], catalogue[name].levels or ())
     columns["acquisition_channel"] = history.profile["acquisition_channel"]
     return columns
 

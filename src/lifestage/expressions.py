@@ -96,7 +96,7 @@ def referenced(expression: exp.Expression) -> frozenset[str]:
 def _fail(where: str, text: str, offset: int, problem: str) -> NoReturn:
     line = text.count("\n", 0, offset) + 1
     column = offset - text.rfind("\n", 0, offset)
-    raise InputError(f"{where}, line {line}, column {column}: {problem}")
+    raise InputError(f"{where}: at line {line}, column {column} of the expression: {problem}")
 
 
 def _parse(text: str, where: str) -> exp.Expression:
@@ -110,6 +110,8 @@ def _parse(text: str, where: str) -> exp.Expression:
     for token in tokens:
         _blank(text, end, token.start, where)
         end = token.end + 1
+        if token.text == "&&":
+            _fail(where, text, token.start, "'&&' is not SQL; write AND")
         if token.text == ";":
             _fail(where, text, token.start, "';' is not allowed; write one expression only")
     _blank(text, end, len(text), where)

@@ -5,70 +5,17 @@ a row at or after the cutoff cannot reach a feature because the view does not ho
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from lifestage.localtime import local_days, to_local
-from lifestage.ragged import Bools, Floats, Ints, Ragged, from_list_array, keep_rows
+from lifestage.block_rows import BlockRows, Known, Purchases, known_rows
+from lifestage.ragged import Bools, Floats, Ragged, from_list_array, keep_rows
 from lifestage.refunds import Links, link_refunds, net_amounts
-from lifestage.schemas import HISTORY, RAGGED
-
-
-class Calendar:
-    """The shop's calendar of a block's rows, worked out once for all cutoffs."""
-
-    def __init__(self, t: Ints, zone: str) -> None:
-        self.t = t
-        self.zone = zone
-
-    @cached_property
-    def local(self) -> Ints:
-        """Local wall-clock microseconds of each row."""
-        return to_local(self.t, self.zone)
-
-    @cached_property
-    def day(self) -> Ints:
-        """Number of the local day of each row."""
-        return local_days(self.t, self.zone)
-
-
-@dataclass(frozen=True)
-class Purchases:
-    """Purchase occasions of n customers as known at one instant, each customer's in order of time.
-
-    Customer i owns rows [starts[i], ends[i]) of `t` (instants), `amount` (currency, net of the refunds known
-    then, >= 0) and of the local calendar below. Fully refunded orders are no occasions and are left out, and
-    so is every row outside the view: each row belongs to a customer.
-    """
-
-    starts: Ints
-    ends: Ints
-    t: Ints
-    amount: Floats
-    calendar: Calendar
-    """Of the block's purchases, of which `kept` are these (None: all)."""
-    kept: Bools | None = None
-
-    @property
-    def counts(self) -> Ints:
-        return self.ends - self.starts
-
-    @property
-    def zone(self) -> str:
-        return self.calendar.zone
-
-    @cached_property
-    def local(self) -> Ints:
-        """Local wall-clock microseconds of each row."""
-        return self.calendar.local if self.kept is None else self.calendar.local[self.kept]
-
-    @cached_property
-    def day(self) -> Ints:
-        """Number of the local day of each row."""
-        return self.calendar.day if self.kept is None else self.calendar.day[self.kept]
+from lifestage.schemas import HISTORY, INSTANT, RAGGED
 
 
 class Before:
@@ -88,6 +35,11 @@ class Before:
         return self._history.purchases_known(self._history.purchases.before(self.cutoff), self.cutoff)
 
     @cached_property
+    def placed(self) -> Ragged:
+        """Orders placed, the fully refunded ones among them, at their gross amounts."""
+        return self._history.purchases.before(self.cutoff)
+
+    @cached_property
     def refunds(self) -> Ragged:
         """Refunds (column `amount` > 0), linked to a purchase or not."""
         return self._history.refunds.before(self.cutoff)
@@ -96,23 +48,31 @@ class Before:
     def events(self) -> Ragged:
         return self._history.events.before(self.cutoff)
 
+    def rows(self, kind: Literal["events", "feedback"]) -> Known:
+        """The rows of a kind as flat arrays that hold no later row."""
+        block = self._history.block_rows(kind)
+        return known_rows(block, block.rows.before(self.cutoff), self.cutoff)
+
+    def alone(self) -> "Before":
+        """The same view of a copy that holds nothing else: no row at or after the cutoff, no later instant."""
+        return self._history.cut(self.cutoff).before(self.cutoff)
+
     @cached_property
     def feedback(self) -> Ragged:
         """Answers and tickets; a `resolved_at` at or after the cutoff reads as null."""
-        rows = self._history.feedback.before(self.cutoff)
-        resolved = rows.columns["resolved_at"].cast(pa.int64())
-        known = np.asarray(resolved.fill_null(self.cutoff).to_numpy(zero_copy_only=False)) < self.cutoff
-        masked = pa.array(np.asarray(resolved.fill_null(0)), pa.int64(), mask=~known)
-        return Ragged(
-            rows.starts, rows.ends, rows.t, {**rows.columns, "resolved_at": masked.cast(HISTORY_INSTANT)}
-        )
+        return _known_by(self._history.feedback.before(self.cutoff), "resolved_at", self.cutoff)
+
+    @cached_property
+    def subscriptions(self) -> Ragged:
+        """Terms that started before the cutoff; an `ended_at` at or after it reads as null: the term runs."""
+        return _known_by(self._history.subscriptions.before(self.cutoff), "ended_at", self.cutoff)
 
     @cached_property
     def signed_up_at(self) -> Floats:
         """Instant of registration, NaN where unknown or not before the cutoff, float64[n]."""
-        column = self.profile["signed_up_at"].cast(pa.int64())
-        values = np.asarray(column.fill_null(self.cutoff).to_numpy(zero_copy_only=False))
-        return np.where(values < self.cutoff, values.astype(np.float64), np.nan)
+        column = self.profile["signed_up_at"].view(pa.int64())
+        values = np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
+        return np.where(values < self.cutoff, values, np.nan)
 
 
 class Window:
@@ -127,8 +87,30 @@ class Window:
     def purchases(self) -> Purchases:
         return self._history.purchases_known(self._history.purchases.between(self.cutoff, self.end), self.end)
 
+    @cached_property
+    def events(self) -> Ragged:
+        return self._history.events.between(self.cutoff, self.end)
 
-HISTORY_INSTANT = RAGGED["feedback"].field("resolved_at").type
+    @cached_property
+    def labels(self) -> Ragged:
+        """The shop's own labels that look ahead from an instant of the window."""
+        return self._history.labels.between(self.cutoff, self.end)
+
+    @cached_property
+    def subscriptions(self) -> Ragged:
+        """Terms that started before the window's end, those from before the cutoff too: their end is the label.
+
+        An `ended_at` at or after the window's end reads as null.
+        """
+        return _known_by(self._history.subscriptions.before(self.end), "ended_at", self.end)
+
+
+def _known_by(rows: Ragged, column: str, instant: int) -> Ragged:
+    """`rows` with every later instant than `instant`, or that one, of a column read as null."""
+    given = rows.columns[column].cast(pa.int64())
+    known = np.asarray(given.fill_null(instant).to_numpy(zero_copy_only=False)) < instant
+    masked = pa.array(np.asarray(given.fill_null(0)), pa.int64(), mask=~known).cast(INSTANT)
+    return Ragged(rows.starts, rows.ends, rows.t, {**rows.columns, column: masked})
 
 
 class History:
@@ -136,6 +118,8 @@ class History:
 
     def __init__(self, table: pa.RecordBatch | pa.Table, zone: str) -> None:
         self.zone = zone
+        self._table = table
+        self._kinds: dict[str, BlockRows] = {}
         self.customer_id: pa.Array = _single(table.column("customer_id"))
         self._lists = {name: table.column(name) for name in RAGGED}
         self.profile: Mapping[str, pa.Array] = {
@@ -164,6 +148,14 @@ class History:
         return from_list_array(self._lists["feedback"])
 
     @cached_property
+    def subscriptions(self) -> Ragged:
+        return from_list_array(self._lists["subscriptions"])
+
+    @cached_property
+    def labels(self) -> Ragged:
+        return from_list_array(self._lists["labels"])
+
+    @cached_property
     def _links(self) -> Links:
         return link_refunds(self.purchases, self.refunds)
 
@@ -171,15 +163,41 @@ class History:
     def _gross(self) -> Floats:
         return np.asarray(self.purchases.columns["amount"].to_numpy(zero_copy_only=False), np.float64)
 
-    @cached_property
-    def _calendar(self) -> Calendar:
-        return Calendar(self.purchases.t, self.zone)
+    def block_rows(self, kind: str) -> BlockRows:
+        """The block's rows of one kind, with what is worked out once for all cutoffs."""
+        if kind not in self._kinds:
+            self._kinds[kind] = BlockRows(getattr(self, kind), self.zone)
+        return self._kinds[kind]
+
+    def one(self, index: int) -> "History":
+        """The block of one of the customers."""
+        return History(self._table.slice(index, 1), self.zone)
+
+    def cut(self, cutoff: int) -> "History":
+        """A copy as if it had been made at `cutoff`: later rows and later instants are not in it."""
+        columns: dict[str, pa.Array] = {"customer_id": self.customer_id}
+        for kind, struct in RAGGED.items():
+            block = self.block_rows(kind)
+            rows = block.rows.before(cutoff)
+            keep = pa.array(np.flatnonzero((block.owner >= 0) & (rows.t < cutoff)))
+            offsets = np.concatenate([[0], np.cumsum(rows.counts)]).astype(np.int32)
+            children = {"t": pa.array(rows.t, pa.int64()).cast(INSTANT), **rows.columns}
+            taken = [_known(children[f.name].take(keep), cutoff) for f in struct]
+            values = pa.StructArray.from_arrays(taken, fields=list(struct))
+            columns[kind] = pa.ListArray.from_arrays(pa.array(offsets), values)
+        profile = {name: _known(column, cutoff) for name, column in self.profile.items()}
+        return History(pa.table({**columns, **profile}), self.zone)
 
     def known(self, cutoff: int) -> Bools:
-        """Customers with any row or their registration before `cutoff`, bool[n]."""
-        rows = [self.purchases, self.refunds, self.events, self.feedback]
+        """Customers with any row or their registration before `cutoff`, or with no date at all, bool[n].
+
+        Who has attributes only was always there: a table of them has no history.
+        """
+        rows = [self.purchases, self.refunds, self.events, self.feedback, self.subscriptions]
         seen = np.any([kind.rows_before(cutoff) > 0 for kind in rows], axis=0)
-        return np.asarray(seen | ~np.isnan(self.before(cutoff).signed_up_at), np.bool_)
+        dated = np.any([kind.counts > 0 for kind in rows], axis=0)
+        dated |= self.profile["signed_up_at"].is_valid().to_numpy(zero_copy_only=False)
+        return np.asarray(seen | ~dated | ~np.isnan(self.before(cutoff).signed_up_at), np.bool_)
 
     def before(self, cutoff: int) -> Before:
         """The view of everything known before the instant `cutoff`."""
@@ -195,9 +213,17 @@ class History:
         if int(rows.counts.sum()) < len(rows.t):
             kept &= rows.owned()
         if kept.all():
-            return Purchases(rows.starts, rows.ends, rows.t, net, self._calendar)
+            return Purchases(rows.starts, rows.ends, rows.t, net, self.block_rows("purchases"))
         starts, ends = keep_rows(kept, rows.starts, rows.ends)
-        return Purchases(starts, ends, rows.t[kept], net[kept], self._calendar, kept)
+        return Purchases(starts, ends, rows.t[kept], net[kept], self.block_rows("purchases"), kept)
+
+
+def _known(column: pa.Array, cutoff: int) -> pa.Array:
+    """A column of instants with those at or after the cutoff as null; any other column as it is."""
+    if column.type != INSTANT:
+        return column
+    limit = pa.scalar(cutoff, pa.int64()).cast(INSTANT)
+    return pc.if_else(pc.less(column, limit), column, pa.scalar(None, INSTANT))
 
 
 def _single(column: pa.Array | pa.ChunkedArray) -> pa.Array:

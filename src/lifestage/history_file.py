@@ -7,15 +7,19 @@ of customer_id, with the facts in `facts.json`.
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lifestage.errors import InputError
 from lifestage.history import History
+from lifestage.localtime import EPOCH, local_days
+from lifestage.ragged import from_list_array
 
 KEY = b"lifestage"
 FACTS = "facts.json"
@@ -39,7 +43,7 @@ class HistoryFile:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """as_of, observed_until, first_purchase (instants), timezone, currency, report, fingerprint ..."""
+        """as_of, observed_until, first_row, first_purchase (instants), timezone, currency, report, fingerprint ..."""
         try:
             if self.path.is_dir():
                 facts: dict[str, Any] = json.loads((self.path / FACTS).read_bytes())
@@ -72,18 +76,29 @@ class HistoryFile:
     def blocks(self) -> int:
         return len(self.places)
 
+    @cached_property
+    def label_days(self) -> list[date]:
+        """The local days from which the shop's own labels look ahead, ascending."""
+        days: set[int] = set()
+        for place in self.places:
+            column = _read(place, ["labels"]).column("labels")
+            days.update(np.unique(local_days(from_list_array(column).t, self.zone)).tolist())
+        return [EPOCH.date() + timedelta(days=day) for day in sorted(days)]
+
     def block(self, index: int) -> History:
         """The whole customers of one block."""
         return read_block(self.places[index], self.zone)
 
     def __iter__(self) -> Iterator[History]:
-        for path in self.files:
-            with pq.ParquetFile(path) as file:
-                for index in range(file.num_row_groups):
-                    yield History(file.read_row_group(index), self.zone)
+        return (read_block(place, self.zone) for place in self.places)
 
 
 def read_block(place: tuple[str, int], zone: str) -> History:
     """The whole customers of one block, by its file and row group."""
-    with pq.ParquetFile(place[0]) as file:
-        return History(file.read_row_group(place[1]), zone)
+    return History(_read(place), zone)
+
+
+def _read(place: tuple[str, int], columns: list[str] | None = None) -> pa.Table:
+    path, group = place
+    with pq.ParquetFile(path) as file:
+        return file.read_row_group(group, columns=columns)

@@ -3,53 +3,45 @@
 Flat lists go to Arrow column by column; nothing is computed row by row that NumPy can do at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from lifestage.errors import InputError
 from lifestage.history import History
 from lifestage.ragged import Bools, Floats, Ints
-from lifestage.record_values import Fault, read_instants, read_numbers, text
+from lifestage.record_lists import instants, list_column, total_order
+from lifestage.record_profile import attribute_columns, profile_columns
+from lifestage.record_values import RecordError, Records, identifier, read_instants, read_numbers, text
 from lifestage.schemas import (
     ANSWER,
     EVENT,
     FEEDBACK_KINDS,
     HISTORY,
     INSTANT,
+    LABEL,
     LARGEST_AMOUNT,
     PURCHASE,
     REFUND,
+    TERM,
 )
 
-Records = Sequence[Mapping[str, Any]]
-Path = tuple[str | int, ...]
-
-"""Beyond it no order is real, as in intake."""
+__all__ = ["RecordError", "history_from_records"]
 
 
-class RecordError(InputError):
-    """A record at fault: `path` leads to the value, from the list of records on."""
+def history_from_records(
+    records: Records, zone: str, attributes: Mapping[str, pa.DataType] | None = None
+) -> History:
+    """One row per record, in the given order: the history block of schemas.HISTORY, then `attributes`.
 
-    def __init__(self, customer: Any, path: Path, fault: str) -> None:
-        self.path = path
-        super().__init__(f"customer '{customer}': {_shown(path[1:])} {fault}")
-
-
-def _shown(path: Path) -> str:
-    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
-
-
-def history_from_records(records: Records, zone: str) -> History:
-    """One row per record, in the given order: the history block of schemas.HISTORY.
-
-    A record holds `customer_id` and optionally `purchases` (`ordered_at`, `amount`, `order_id`), `events`
-    (`occurred_at`, `event_type`, `session_id`), `feedback` (`submitted_at`, `kind`, `score`, `resolved_at`),
-    each a list of mappings in any order, and `signed_up_at`, `acquisition_channel`, `acquisition_cost`. Times
-    are ISO-8601 text, datetimes or dates: naive ones are local in `zone`, dates local midnight. A negative
-    amount is a refund: of the order whose `order_id` it names, unless that is later; else of none in particular.
+    A record holds `customer_id` and optionally `purchases` (`ordered_at`, `amount`, `order_id`, `category`,
+    `channel`, `discount`), `events` (`occurred_at`, `event_type`, `session_id`), `feedback` (`submitted_at`,
+    `kind`, `score`, `resolved_at`), `subscriptions` (`started_at`, `ended_at`, `plan`, `monthly_price`), each a
+    list of mappings in any order, `signed_up_at`, `acquisition_channel`, `acquisition_cost`, and `attributes`, a
+    mapping of further profile columns, whose types the argument gives (text, double, bool). Times are ISO-8601
+    text, datetimes or dates: naive ones are local in `zone`, dates local midnight. A negative amount is a refund:
+    of the order whose `order_id` it names, unless that is later; else of none in particular.
 
     Raises RecordError (an InputError) that names customer, field and value.
     """
@@ -60,9 +52,14 @@ def history_from_records(records: Records, zone: str) -> History:
         "refunds": refunds,
         "events": _events(records, zone),
         "feedback": _feedback(records, zone),
+        "subscriptions": _subscriptions(records, zone),
+        "labels": pa.array([[]] * len(records), pa.list_(LABEL)),
     }
-    columns = {"customer_id": pa.array(ids, pa.string()), **lists, **_profile(records, zone)}
-    return History(pa.table([columns[name] for name in HISTORY.names], schema=HISTORY), zone)
+    columns = {"customer_id": pa.array(ids, pa.string()), **lists, **profile_columns(records, zone)}
+    table = pa.table([columns[name] for name in HISTORY.names], schema=HISTORY)
+    for name, values in attribute_columns(records, attributes or {}).items():
+        table = table.append_column(name, values)
+    return History(table, zone)
 
 
 # --- the tables ---------------------------------------------------------------------------------------------
@@ -88,7 +85,8 @@ class _Rows:
         return [row.get(field) for row in self.rows]
 
     def texts(self, field: str, *, required: bool = False) -> list[str | None]:
-        texts = [text(value) for value in self.values(field)]
+        read = identifier if field.endswith("_id") else text
+        texts = [read(value) for value in self.values(field)]
         if required and None in texts:
             raise self.fault(texts.index(None), field, "is missing; give a text")
         return texts
@@ -109,7 +107,7 @@ def _customer_ids(records: Records) -> list[str]:
     ids = []
     for i, record in enumerate(records):
         value = record.get("customer_id")
-        name = text(value)
+        name = identifier(value)
         if name is None:
             raise RecordError(value, (i, "customer_id"), "is missing; give the customer's id as text")
         if name in seen:
@@ -133,21 +131,41 @@ def _orders(records: Records, zone: str) -> tuple[pa.Array, pa.Array]:
         )
     ids = rows.texts("order_id")
     bought = amount >= 0
-    order = _total_order(rows.owner, t, ids, np.abs(amount))
+    categories, channels = rows.texts("category"), rows.texts("channel")
+    discount, granted = rows.numbers("discount", required=False)
+    if len(negative := np.flatnonzero(bought & (discount < 0))):
+        i = int(negative[0])
+        raise rows.fault(i, "discount", f"is {discount[i]}; expected 0 or more")
+    discount = discount + 0.0
+    size, unknown = np.abs(amount), np.where(granted, discount, np.inf)
+    order = total_order(rows.owner, t, ids, size, categories, channels, unknown)
     kept, back = order[bought[order]], order[~bought[order]]
     order_at = _named_orders(rows, t, ids, bought, back)
     n = len(records)
     return (
-        _list_column(n, rows.owner[kept], PURCHASE, t=_instants(t[kept]), amount=pa.array(amount[kept])),
-        _list_column(
+        list_column(
+            n,
+            rows.owner[kept],
+            PURCHASE,
+            t=instants(t[kept]),
+            amount=pa.array(amount[kept]),
+            category=_texts(categories, kept),
+            channel=_texts(channels, kept),
+            discount=pa.array(discount[kept], mask=~granted[kept]),
+        ),
+        list_column(
             n,
             rows.owner[back],
             REFUND,
-            t=_instants(t[back]),
+            t=instants(t[back]),
             amount=pa.array(-amount[back]),
             order_at=order_at,
         ),
     )
+
+
+def _texts(values: list[str | None], order: Ints) -> pa.Array:
+    return pa.array([values[i] for i in order.tolist()], pa.string())
 
 
 def _named_orders(rows: "_Rows", t: Ints, ids: list[str | None], bought: Bools, back: Ints) -> pa.Array:
@@ -175,12 +193,12 @@ def _events(records: Records, zone: str) -> pa.Array:
     rows = _Rows(records, "events")
     t, _ = rows.instants("occurred_at", zone)
     kinds, sessions = rows.texts("event_type", required=True), rows.texts("session_id")
-    order = _total_order(rows.owner, t, kinds, sessions)
-    return _list_column(
+    order = total_order(rows.owner, t, kinds, sessions)
+    return list_column(
         len(records),
         rows.owner[order],
         EVENT,
-        t=_instants(t[order]),
+        t=instants(t[order]),
         event_type=pa.array(kinds, pa.string()).take(pa.array(order)),
         session_id=pa.array(sessions, pa.string()).take(pa.array(order)),
     )
@@ -196,71 +214,34 @@ def _feedback(records: Records, zone: str) -> pa.Array:
     score, scored = rows.numbers("score", required=False)
     resolved, closed = rows.instants("resolved_at", zone, required=False)
     last = np.where(closed, resolved, np.iinfo(np.int64).max)
-    order = _total_order(rows.owner, t, kinds, np.where(scored, score, np.inf), last)
-    return _list_column(
+    order = total_order(rows.owner, t, kinds, np.where(scored, score, np.inf), last)
+    return list_column(
         len(records),
         rows.owner[order],
         ANSWER,
-        t=_instants(t[order]),
+        t=instants(t[order]),
         kind=pa.array(kinds, pa.string()).take(pa.array(order)),
         score=pa.array(score[order], mask=~scored[order]),
-        resolved_at=_instants(resolved[order], closed[order]),
+        resolved_at=instants(resolved[order], closed[order]),
     )
 
 
-def _profile(records: Records, zone: str) -> dict[str, pa.Array]:
-    def fault(field: str) -> Fault:
-        return lambda i, what: RecordError(records[i].get("customer_id"), (i, field), what)
-
-    signed_up, known = read_instants(
-        [r.get("signed_up_at") for r in records], zone, fault("signed_up_at"), required=False
+def _subscriptions(records: Records, zone: str) -> pa.Array:
+    rows = _Rows(records, "subscriptions")
+    t, _ = rows.instants("started_at", zone)
+    ended, over = rows.instants("ended_at", zone, required=False)
+    if len(wrong := np.flatnonzero(over & (ended < t))):
+        raise rows.fault(int(wrong[0]), "ended_at", "is before started_at; expected a later time")
+    plans = rows.texts("plan")
+    price, priced = rows.numbers("monthly_price", required=False)
+    last = np.where(over, ended, np.iinfo(np.int64).max)
+    order = total_order(rows.owner, t, last, plans, np.where(priced, price, np.inf))
+    return list_column(
+        len(records),
+        rows.owner[order],
+        TERM,
+        t=instants(t[order]),
+        ended_at=instants(ended[order], over[order]),
+        plan=pa.array(plans, pa.string()).take(pa.array(order)),
+        monthly_price=pa.array(price[order], mask=~priced[order]),
     )
-    cost, costed = read_numbers(
-        [r.get("acquisition_cost") for r in records], fault("acquisition_cost"), required=False
-    )
-    if len(negative := np.flatnonzero(cost < 0)):
-        i = int(negative[0])
-        raise fault("acquisition_cost")(i, f"is {cost[i]}; expected 0 or more")
-    return {
-        "signed_up_at": _instants(signed_up, known),
-        "acquisition_channel": pa.array([text(r.get("acquisition_channel")) for r in records], pa.string()),
-        "acquisition_cost": pa.array(cost, mask=~costed),
-    }
-
-
-# --- order and layout ---------------------------------------------------------------------------------------
-
-
-def _ranks(texts: Sequence[str | None]) -> Ints:
-    """Ranks of texts by their UTF-8 bytes, absent ones last."""
-    place = {name: i for i, name in enumerate(sorted({name for name in texts if name is not None}))}
-    return np.array([len(place) if name is None else place[name] for name in texts], np.int64)
-
-
-def _total_order(owner: Ints, t: Ints, *ties: Sequence[str | None] | Floats | Ints) -> Ints:
-    """Flat rows by owner (they come so), then time, then the tie-breaking keys from the first to the last."""
-    if np.all((owner[1:] > owner[:-1]) | (t[1:] > t[:-1])):
-        return np.arange(len(t))
-    order = np.lexsort((t, owner))
-    same = (t[order][1:] == t[order][:-1]) & (owner[order][1:] == owner[order][:-1])
-    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
-    if len(tied):  # ties are rare: only they are ordered by text
-        rows = order[tied]
-        keys = [
-            key[rows] if isinstance(key, np.ndarray) else _ranks([key[i] for i in rows.tolist()])
-            for key in ties
-        ]
-        order[tied] = rows[np.lexsort((*reversed(keys), t[rows], owner[rows]))]
-    return order
-
-
-def _instants(t: Ints, known: Bools | None = None) -> pa.Array:
-    return pa.array(t, pa.int64(), mask=None if known is None else ~known).cast(INSTANT)
-
-
-def _list_column(n: int, owner: Ints, struct: pa.StructType, **children: pa.Array) -> pa.Array:
-    """A list<struct> column of n customers from flat children ordered by owner."""
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=n))]).astype(np.int32)
-    fields = [struct.field(i) for i in range(struct.num_fields)]
-    values = pa.StructArray.from_arrays([children[f.name] for f in fields], fields=fields)
-    return pa.ListArray.from_arrays(pa.array(offsets), values)

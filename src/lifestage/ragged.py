@@ -57,6 +57,69 @@ class Ragged:
         return Ragged(first, self.starts + self.rows_before(end), self.t, self.columns)
 
 
+@dataclass(frozen=True)
+class Coded:
+    """A text column as numbers: codes[i] is the place of row i's text in `levels`, -1 where it is null."""
+
+    codes: Ints
+    dictionary: pa.Array | tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """How many texts there are."""
+        return len(self.dictionary)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The texts. Not for a column of ids, of which there may be millions."""
+        return self.dictionary if isinstance(self.dictionary, tuple) else tuple(self.dictionary.to_pylist())
+
+
+FEW = 256
+"""Up to so many rows a plain loop is faster than Arrow's kernels; the result is the same."""
+
+
+def encode(column: pa.Array) -> Coded:
+    """A text column as codes; the levels stand in the order in which they are first met."""
+    if len(column) <= FEW:
+        places: dict[str, int] = {}
+        codes = [-1 if text is None else places.setdefault(text, len(places)) for text in column.to_pylist()]
+        return Coded(np.array(codes, np.int64), tuple(places))
+    found = column.dictionary_encode()
+    indices = found.indices if found.indices.null_count == 0 else found.indices.fill_null(-1)
+    return Coded(np.asarray(indices.to_numpy(zero_copy_only=False), np.int64), found.dictionary)
+
+
+def places(coded: Coded, wanted: tuple[str, ...], other: int) -> Ints:
+    """Place of each row's text in `wanted`, `other` for any other text, -1 where it is null, int64[rows]."""
+    known = {text: i for i, text in enumerate(wanted)}
+    table = np.array([*(known.get(level, other) for level in coded.levels), -1], np.int64)
+    return table[coded.codes]  # -1 takes the last entry
+
+
+def owners(rows: Ragged) -> Ints:
+    """The customer that each flat row belongs to, -1 for a row of nobody, int64[rows]."""
+    if len(rows.starts) == 1:
+        owner = np.full(len(rows.t), -1, np.int64)
+        owner[rows.starts[0] : rows.ends[0]] = 0
+        return owner
+    owner = np.full(len(rows.t), -1, np.int64)
+    owner[rows.owned()] = np.repeat(np.arange(len(rows.starts)), rows.counts)
+    return owner
+
+
+def next_same(owner: Ints, codes: Ints) -> Ints:
+    """Flat row of the same customer's next row with the same code; the number of rows where there is none."""
+    following = np.full(len(owner), len(owner), np.int64)
+    if not len(owner):
+        return following
+    key = (owner + 1) * (int(codes.max()) + 2) + codes + 1
+    order = np.argsort(key, kind="stable")
+    same = key[order[1:]] == key[order[:-1]]
+    following[order[:-1][same]] = order[1:][same]
+    return following
+
+
 def from_list_array(column: pa.Array | pa.ChunkedArray) -> Ragged:
     """A `list<struct<t, ...>>` column as flat arrays, without copying the instants."""
     if isinstance(column, pa.ChunkedArray):
@@ -69,7 +132,7 @@ def from_list_array(column: pa.Array | pa.ChunkedArray) -> Ragged:
         ends = np.where(column.is_valid().to_numpy(zero_copy_only=False), ends, starts)
     values = column.values
     children = {values.type.field(i).name: values.field(i) for i in range(values.type.num_fields)}
-    t = children.pop("t").cast(pa.int64()).to_numpy(zero_copy_only=False)
+    t = children.pop("t").view(pa.int64()).to_numpy(zero_copy_only=False)
     return Ragged(starts, ends, t, children)
 
 

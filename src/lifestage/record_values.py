@@ -3,7 +3,9 @@
 They read as intake reads a file's: naive times are local, blanks around text do not count, nothing is guessed.
 """
 
-from collections.abc import Callable
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
@@ -22,6 +24,21 @@ EXPECTED = "expected ISO-8601 such as 2025-03-31T14:05:00+02:00 or 2025-03-31"
 EARLIEST, LATEST = (midnight(date(year, 1, 1), "UTC") for year in (FIRST_YEAR, LAST_YEAR + 1))
 """Sentinel dates such as 1900-01-01 and 9999-12-31 are no times; the local calendar reaches as far."""
 
+Records = Sequence[Mapping[str, Any]]
+Path = tuple[str | int, ...]
+
+
+class RecordError(InputError):
+    """A record at fault: `path` leads to the value, from the list of records on."""
+
+    def __init__(self, customer: Any, path: Path, fault: str) -> None:
+        self.path = path
+        super().__init__(f"customer '{customer}': {_shown(path[1:])} {fault}")
+
+
+def _shown(path: Path) -> str:
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+
 
 def parse_instant(value: Any, zone: str) -> int:
     """UTC microseconds of ISO-8601 text, a datetime or a date; what is naive is local in `zone`.
@@ -39,9 +56,23 @@ def parse_instant(value: Any, zone: str) -> int:
     return t
 
 
+BLANKS = " \t\n\f\r\u00a0\u3000\ufeff"
+"""What intake takes off the ends of a text."""
+_WHOLE = re.compile(r"(-?[0-9]+)\.0+")
+
+
 def text(value: Any) -> str | None:
-    """Text without blanks around it; None for an empty one."""
-    return None if value is None else str(value).strip() or None
+    """Text without blanks around it; None for an empty one or a NaN."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return str(value).strip(BLANKS) or None
+
+
+def identifier(value: Any) -> str | None:
+    """An id as text, read as intake reads it: 17850.0, which is how tools export ids with gaps, is '17850'."""
+    found = text(value)
+    whole = _WHOLE.fullmatch(found) if found and ".0" in found else None
+    return whole[1] if whole else found
 
 
 def _moment(value: Any) -> datetime | None:

@@ -29,10 +29,14 @@ class Release:
     timezone: str
     currency: str
     churn: ChurnModel
-    clv: ClvModel
+    clv: ClvModel | None
+    """None for a shop without transactions: its CLV columns are null."""
     references: References
     policy: Policy
     manifest: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"Release({self.name!r}, policy {self.policy.name!r}, {self.currency}, {self.timezone})"
 
 
 def write(
@@ -40,17 +44,18 @@ def write(
     name: str,
     *,
     churn: Path,
-    clv: Path,
+    clv: Path | None,
     policy: Policy,
     reference: References,
     meta: Mapping[str, Any],
 ) -> Path:
-    """Write release `name` under `folder` from two model folders; `meta` needs timezone and currency."""
+    """Write release `name` under `folder` from its model folders; `meta` needs timezone and currency."""
     bundle.read(churn, "churn")
-    bundle.read(clv, "clv")
+    if clv is not None:
+        bundle.read(clv, "clv")
     files: dict[str, bytes | Path] = {
         "churn": churn,
-        "clv": clv,
+        **({} if clv is None else {"clv": clv}),
         "policy.yaml": policy.source.encode(),
         "references.parquet": reference.to_bytes(),
     }
@@ -60,14 +65,17 @@ def write(
 def load(folder: Path) -> Release:
     """The release in `folder`, every file compared with its checksum. Raises InputError."""
     manifest = bundle.read(folder, "release")
+    churn = ChurnModel.load(folder / "churn")
     return Release(
         name=manifest["name"],
         timezone=manifest["timezone"],
         currency=manifest["currency"],
-        churn=ChurnModel.load(folder / "churn"),
-        clv=ClvModel.load(folder / "clv"),
+        churn=churn,
+        clv=ClvModel.load(folder / "clv") if "clv/manifest.json" in manifest["files"] else None,
         references=references.from_bytes((folder / "references.parquet").read_bytes()),
-        policy=parse_text((folder / "policy.yaml").read_text(encoding="utf-8"), f"{folder.name}/policy.yaml"),
+        policy=parse_text(
+            (folder / "policy.yaml").read_text(encoding="utf-8"), f"{folder.name}/policy.yaml", churn.spec
+        ),
         manifest=manifest,
     )
 
@@ -78,8 +86,8 @@ def current(folder: Path) -> Path:
         name = json.loads((folder / POINTER).read_text(encoding="utf-8"))["release"]
     except OSError:
         raise InputError(
-            f"{folder}: holds no current release; train the models and publish one with "
-            "'python -m training.promote --config <shop>.yaml'"
+            f"{folder}: holds no current release; 'make pipeline CONFIG=<shop>.yaml' trains the models and publishes "
+            "one (by hand: training.train_clv, training.train_churn, training.promote)"
         ) from None
     except (ValueError, KeyError, TypeError):
         raise InputError(

@@ -7,12 +7,14 @@ folder appears under its name only when every part is whole.
 import json
 import os
 import shutil
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +22,7 @@ import pyarrow.parquet as pq
 
 from lifestage import release as releases
 from lifestage.decision import decide_block
+from lifestage.errors import InputError
 from lifestage.history_file import Cluster, HistoryFile, read_block
 from lifestage.store import open_store
 
@@ -32,15 +35,14 @@ class Task:
     """What a worker needs to score one block; everything is a path or a number."""
 
     place: tuple[str, int]
-    """The block's file and row group."""
+    """File and row group of the block."""
     zone: str
     release: str
     store: str | None
     as_of: int
     everybody: bool
-    """All customers of the block are known before as_of."""
+    """As of the history's own end: no customer is unknown then."""
     part: str
-    """The file to write."""
     threads: int
 
 
@@ -107,21 +109,17 @@ def score_run(
     finished block. A history that a cluster made is scored there.
     """
     file = HistoryFile(history) if isinstance(history, Path) else history
-    out = out.resolve()  # workers need not run in this directory
+    out, release_folder = out.resolve(), release_folder.resolve()  # workers need not run in this directory
     out.mkdir(parents=True, exist_ok=True)
-    release_folder = release_folder.resolve()
-    for left in out.glob(f".{name}.*"):  # of a run that was killed
-        shutil.rmtree(left, ignore_errors=True)
     draft = out / f".{name}.{uuid.uuid4().hex[:8]}"
     draft.mkdir()
     workers = 1 if file.customers <= SMALL else min(workers or os.cpu_count() or 1, file.blocks)
     threads = 0 if workers == 1 and file.cluster is None else 1  # the workers are the parallelism
     everybody = as_of >= int(file.facts["as_of"])
+    parts = [str(draft / f"part-{block:06d}.parquet") for block in range(file.blocks)]
     tasks = [
         Task(place, file.zone, str(release_folder), store, as_of, everybody, part, threads)
-        for place, part in (
-            (place, str(draft / f"part-{block:06d}.parquet")) for block, place in enumerate(file.places)
-        )
+        for place, part in zip(file.places, parts, strict=True)
     ]
     customers = 0
     try:
@@ -154,8 +152,25 @@ def _each(tasks: list[Task], workers: int, cluster: Cluster | None) -> Iterator[
         yield from map(_score_block, tasks)
         return
     # Spawned, not forked: the parent's threads (DuckDB, Arrow, LightGBM) do not survive a fork.
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=pa.set_cpu_count, initargs=(1,)
-    ) as pool:
-        for future in as_completed([pool.submit(_score_block, task) for task in tasks]):
-            yield future.result()
+    try:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker) as pool:
+            for future in as_completed([pool.submit(_score_block, task) for task in tasks]):
+                yield future.result()
+    except BrokenProcessPool:
+        raise InputError(
+            "scoring: a worker process was ended from outside, most likely for want of memory; nothing was "
+            "published. Lower scoring.block_customers, or score where more memory is free"
+        ) from None
+
+
+def _begin_worker() -> None:
+    """One thread of Arrow a worker, since the workers are the parallelism; and no life after the parent."""
+    pa.set_cpu_count(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -114,22 +114,45 @@ SUBSCRIPTIONS = Table(
     ),
     instant="started_at",
 )
+LABELS = Table(
+    "labels",
+    "one row a customer, or a customer and as_of: churn as the shop itself knows it",
+    (
+        _ID,
+        Column("churned", pa.bool_(), "whether the customer left", required=True),
+        Column("as_of", INSTANT, "the instant from which on the label looks ahead"),
+    ),
+)
 CANONICAL: dict[str, Table] = {
-    t.name: t for t in (TRANSACTIONS, EVENTS, CUSTOMERS, FEEDBACK, IDENTITIES, SUBSCRIPTIONS)
+    t.name: t for t in (TRANSACTIONS, EVENTS, CUSTOMERS, FEEDBACK, IDENTITIES, SUBSCRIPTIONS, LABELS)
 }
 FEEDBACK_KINDS = ("nps", "csat", "complaint", "ticket", "review")
 
 # --- the history: one row a customer, its rows of each kind as a list ordered by time -----------------
 # `t` is always the row's instant. Ties are ordered by order id, then amount, so that the order is total.
-PURCHASE = pa.struct([("t", INSTANT), ("amount", pa.float64())])
+PURCHASE = pa.struct(
+    [
+        ("t", INSTANT),
+        ("amount", pa.float64()),
+        ("category", pa.string()),  # of an order with several the one of the largest amount
+        ("channel", pa.string()),
+        ("discount", pa.float64()),
+    ]
+)
 REFUND = pa.struct([("t", INSTANT), ("amount", pa.float64()), ("order_at", INSTANT)])
 EVENT = pa.struct([("t", INSTANT), ("event_type", pa.string()), ("session_id", pa.string())])
 ANSWER = pa.struct([("t", INSTANT), ("kind", pa.string()), ("score", pa.float64()), ("resolved_at", INSTANT)])
+TERM = pa.struct(
+    [("t", INSTANT), ("ended_at", INSTANT), ("plan", pa.string()), ("monthly_price", pa.float64())]
+)
+LABEL = pa.struct([("t", INSTANT), ("churned", pa.bool_())])
 RAGGED: dict[str, pa.StructType] = {
     "purchases": PURCHASE,  # amount >= 0
     "refunds": REFUND,  # amount > 0; order_at = instant of the order it names, null where it names none
     "events": EVENT,
     "feedback": ANSWER,
+    "subscriptions": TERM,  # t = started_at; ended_at null while the term runs
+    "labels": LABEL,  # t = the label's as_of; without one the as_of of the history. No view of features has them
 }
 PROFILE: dict[str, pa.DataType] = {
     "signed_up_at": INSTANT,

@@ -1,12 +1,18 @@
 """Models + features -> the model columns of a block's scores."""
 
+from collections.abc import Sequence
+from typing import cast
+
 import numpy as np
 
+from lifestage import labels
 from lifestage.churn.model import ChurnModel
 from lifestage.clv.model import ClvModel
 from lifestage.clv.summary import Summary, summarise
+from lifestage.features import subscriptions
 from lifestage.history import Before
-from lifestage.labels import bought_within
+from lifestage.labels import Definition
+from lifestage.labels.definitions import Name
 from lifestage.localtime import DAY, local_days
 from lifestage.ragged import Bools, Floats
 
@@ -20,24 +26,44 @@ def clv_summary(view: Before) -> Summary:
     return summarise(bought.starts, bought.ends, bought.day, bought.amount, cutoff_day)
 
 
+def definition_of(churn: ChurnModel) -> Definition:
+    """What churn means to a model."""
+    return Definition(
+        cast(Name, churn.definition), churn.horizon_days, churn.active_within_days, churn.grace_days
+    )
+
+
+def model_features(view: Before, features: Columns, names: Sequence[str]) -> Columns:
+    """`features` of the model's spec, and those of the terms where the model's list names them."""
+    if all(name in features for name in names):
+        return features
+    return {**features, **subscriptions.compute(view)}
+
+
 FEW = 1_000
 """Up to so many customers starting LightGBM's threads costs more than they save."""
 
 
 def model_columns(
-    view: Before, features: Columns, churn: ChurnModel, clv: ClvModel, *, threads: int = 0
+    view: Before, features: Columns, churn: ChurnModel, clv: ClvModel | None, *, threads: int = 0
 ) -> tuple[Bools, Columns]:
     """Eligibility and the model columns of schemas.SCORE, one value per customer, NaN where undefined.
+
+    Without a CLV model all of its columns are undefined.
 
     `next_order_*` are instants (UTC microseconds, as float64 with NaN). `threads` for LightGBM, 0 = all cores;
     no figure depends on it.
     """
-    eligible = bought_within(view, churn.active_within_days)
+    eligible = labels.eligible(view, definition_of(churn))
     probability = np.full(len(view), np.nan)
     if eligible.any():
+        features = model_features(view, features, churn.features)
         some = features if eligible.all() else {name: column[eligible] for name, column in features.items()}
         probability[eligible] = churn.predict(some, num_threads=1 if len(view) <= FEW else threads)
-    value = clv.predict(clv_summary(view))
+    if clv is None:
+        value = {name: np.full(len(view), np.nan) for name in ClvModel.OUTPUTS}
+    else:
+        value = clv.predict(clv_summary(view))
     columns = {"churn_probability": probability, **value}
     for point, name in (("", "at"), ("_low", "low"), ("_high", "high")):
         days = columns.pop(f"next_order{point}_days")

@@ -52,10 +52,16 @@ class Source(Model):
 
 
 class Sources(Model):
-    transactions: Source
+    transactions: Source | None = None
+    """Needed where churn is about purchases; without it there is no CLV model."""
     events: Source | None = None
     customers: Source | None = None
     feedback: Source | None = None
+    identities: Source | None = None
+    """Aliases: rows of one customer under several ids become one."""
+    subscriptions: Source | None = None
+    labels: Source | None = None
+    """Churn as the shop itself knows it, for churn.definition given."""
 
     @model_validator(mode="after")
     def _columns_fit(self) -> "Sources":
@@ -71,7 +77,8 @@ class Sources(Model):
                     )
             if name != "transactions" and source.grain != "order":
                 raise ValueError(f"{name}: 'grain' is for transactions only")
-        if self.transactions.grain == "line" and "order_id" not in self.transactions.columns:
+        orders = self.transactions
+        if orders is not None and orders.grain == "line" and "order_id" not in orders.columns:
             raise ValueError("transactions: grain 'line' needs the column 'order_id' to sum the lines by")
         return self
 
@@ -88,25 +95,92 @@ class Intake(Model):
     """Share of rejected rows of one table above which the run stops."""
 
 
-class Churn(Model):
-    """Purchase churn: no purchase within the horizon, among those who bought recently enough."""
+class Features(Model):
+    """What the churn model reads beside the purchases; each family is on where its table is given."""
 
-    definition: Literal["purchase"] = "purchase"
+    max_event_types: Annotated[int, Field(ge=0, le=100)] = 12
+    """Event types with columns of their own; the others count in totals."""
+    min_event_type_share: Share = 0.001
+    """Of all events; rarer types get no columns of their own."""
+    funnel: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Event types in the order of a customer's way to an order, e.g. [view, cart, checkout]."""
+    max_levels: Annotated[int, Field(ge=1, le=250)] = 30
+    """Levels kept of a text attribute; the rest are 'other'."""
+    min_level_share: Share = 0.002
+    """Of the customers; rarer levels are 'other', and a column of rare ones only is left out."""
+    custom: Annotated[str, Field(min_length=3)] | None = None
+    """A function of your own, "module:function", importable from the working directory: view -> {name: array}."""
+    max_single_auc: Annotated[float, Field(gt=0.5, le=1)] = 0.97
+    """A feature that alone tells leavers from stayers better than this stops training; 1 = never."""
+
+    @field_validator("funnel")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("names an event type twice; give each step once")
+        return value
+
+
+DEFINED_BY = {
+    "purchase": "transactions",
+    "activity": "events",
+    "subscription": "subscriptions",
+    "given": "labels",
+}
+"""Churn definition -> the table it needs."""
+
+
+class Churn(Model):
+    """What leaving means, how far ahead, and from which cutoffs it is learnt."""
+
+    definition: Literal["purchase", "activity", "subscription", "given"] = "purchase"
+    """purchase: no order in the horizon; activity: no event; subscription: the term ends and is not renewed;
+    given: as the shop's own label table says."""
     horizon_days: Days = 90
     active_within_days: Days = 365
-    """Eligible = bought within so many days before the cutoff."""
+    """purchase and activity: eligible = an order (event) within so many days before the cutoff."""
+    grace_days: Annotated[int, Field(ge=0, le=3650)] = 0
+    """subscription: a new term that starts so many days after an end, or sooner, renews it."""
     train_cutoffs: Annotated[int, Field(ge=1, le=60)] = 6
     """Training cutoffs of the evaluation fit, as far as the data reach back."""
     step_days: Days = 30
     """Days between training cutoffs."""
-    min_history_days: Days = 90
+    min_history_days: Annotated[int, Field(ge=0, le=3650)] = 90
     """No cutoff earlier than so many days after the first purchase."""
     seed: int = 7
 
 
+class Readiness(Model):
+    """Minimums that data must meet before anything is trained on them: beyond a `refuse_` figure training stops,
+    beyond the plain one it warns."""
+
+    accept_unready: bool = False
+    """Train all the same; what is missing is printed."""
+    min_customers: Annotated[int, Field(ge=1)] = 500
+    """Eligible customers at each cutoff."""
+    refuse_customers: Annotated[int, Field(ge=1)] = 100
+    min_per_class: Annotated[int, Field(ge=1)] = 50
+    """Customers of the rarer outcome (churned, stayed) at each cutoff."""
+    refuse_per_class: Annotated[int, Field(ge=1)] = 10
+    max_missing_share: Share = 0.5
+    """Share of customers without a value, each attribute column."""
+    max_gap_days: Days = 7
+    """Days in a row without any row of any customer; a gap as long as the horizon is refused."""
+    max_duplicate_share: Share = 0.02
+    """Share of rows that repeat another row of the same customer in every column."""
+    refuse_duplicate_share: Share = 0.3
+    max_burst: Annotated[int, Field(ge=2)] = 100
+    """Rows that carry one and the same second."""
+    max_midnight_share: Share = 0.1
+    """Share of orders at exactly midnight, unless all are dates without a time."""
+    horizon_factor: Annotated[float, Field(ge=1)] = 3
+    """How many times longer or shorter than suggested a horizon may be."""
+
+
 class Clv(Model):
     horizon_days: Days = 365
-    yearly_discount_rate: Annotated[float, Field(ge=0, le=10)] = 0.10
+    yearly_discount_rate: Annotated[float, Field(ge=0, le=1)] = 0.10
+    """0.10 = 10 % a year."""
     margin: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of an order's value that is contribution margin; clv is multiplied by it."""
 
@@ -137,7 +211,8 @@ class Shop(Model):
     timezone: str
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     as_of: Literal["data_end", "now"] | date = "data_end"
-    """data_end = the local midnight after the last purchase; now = the last local midnight."""
+    """data_end = the local midnight after the last purchase (or event, start or end of a term, labelled window,
+    as churn is defined); now = the last local midnight."""
     observed_until: date | None = None
     """Labels are complete up to this local midnight; by default the start of the last local day seen."""
     engine: str = "duckdb"
@@ -145,7 +220,9 @@ class Shop(Model):
     engine_options: EngineOptions = EngineOptions()
     sources: Sources
     intake: Intake = Intake()
+    features: Features = Features()
     churn: Churn = Churn()
+    readiness: Readiness = Readiness()
     clv: Clv = Clv()
     policy: str = "ecommerce"
     """Name of a preset, or path of a policy file (.yaml)."""
@@ -157,6 +234,19 @@ class Shop(Model):
     store: str = ""
     """Score store: sqlite:///path; by default <output_dir>/store.db."""
     tracking_uri: str = "sqlite:///var/mlflow.db"
+
+    @model_validator(mode="after")
+    def _defined(self) -> "Shop":
+        name = self.churn.definition
+        table = DEFINED_BY[name]
+        if table not in self.sources.given:
+            raise ValueError(f"sources.{table}: is required for churn.definition {name}; say where it lies")
+        if set(self.sources.given) <= {"labels", "identities"}:
+            raise ValueError(
+                "sources: labels alone tell nothing about a customer; add customers (with attributes), "
+                "transactions, events or subscriptions"
+            )
+        return self
 
     @field_validator("timezone")
     @classmethod

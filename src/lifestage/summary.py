@@ -75,14 +75,21 @@ def stages_text(scores: pa.Table, policy: Policy, currency: str) -> str:
     return text_table(header, rows)
 
 
-def most_valuable_at_risk(scores: pa.Table, top: int = TOP) -> pa.Table:
-    """The `top` customers of stage at_risk with the highest clv, highest first."""
-    at_risk = scores.filter(pc.equal(scores["stage"], "at_risk"))
-    order = pc.sort_indices(at_risk, sort_keys=[("clv", "descending"), ("customer_id", "ascending")])
+def most_valuable_at_risk(scores: pa.Table, policy: Policy, top: int = TOP) -> pa.Table:
+    """The `top` customers at risk with the highest clv, highest first; without it, of the highest risk.
+
+    At risk = in the stage at_risk; under a policy without it, of risk high.
+    """
+    staged = any(stage.name == "at_risk" for stage in policy.stages)
+    at_risk = scores.filter(
+        pc.equal(scores["stage"], "at_risk") if staged else pc.equal(scores["risk"], "high")
+    )
+    keys = [("clv", "descending"), ("churn_probability", "descending"), ("customer_id", "ascending")]
+    order = pc.sort_indices(at_risk, sort_keys=keys)
     return at_risk.take(order[:top])
 
 
-def at_risk_text(scores: pa.Table, currency: str, zone: str) -> str:
+def at_risk_text(scores: pa.Table, policy: Policy, currency: str, zone: str) -> str:
     """The most valuable customers at risk and why: what each is worth, how likely to leave, since when."""
     local = moment(0, zone).tzinfo
     rows = [
@@ -94,7 +101,7 @@ def at_risk_text(scores: pa.Table, currency: str, zone: str) -> str:
             "-" if row["stage_since"] is None else f"{row['stage_since'].astimezone(local):%Y-%m-%d}",
             _short("; ".join(row["reasons"] or []) or "-"),
         ]
-        for row in most_valuable_at_risk(scores).to_pylist()
+        for row in most_valuable_at_risk(scores, policy).to_pylist()
     ]
     if not rows:
         return "  nobody is at risk"
@@ -102,7 +109,7 @@ def at_risk_text(scores: pa.Table, currency: str, zone: str) -> str:
     return text_table(header, rows, left=(0, 1, 5))
 
 
-def _short(text: str, width: int = 90) -> str:
+def _short(text: str, width: int = 70) -> str:
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
 
 
@@ -110,6 +117,8 @@ METHODS = {
     "": "Lifestage model",
     "days_since_last_order": "days since last order",
     "bg_nbd_expected_orders": "BG/NBD expected orders",
+    "days_since_last_event": "days since last event",
+    "days_subscribed": "days subscribed",
 }
 """Prefix of a grade's metric -> what a reader calls the method."""
 
@@ -139,12 +148,18 @@ def grade_text(metrics: Mapping[str, float]) -> str:
         "calibration error",
     ]
     table = text_table(header, rows)
-    lead = "lead_over/days_since_last_order/roc_auc"
+    how = "not seen in training"
+    if not metrics.get("out_of_time", 1.0):
+        how = "drawn at random (NOT out of time: the labels carry no dates, so expect less on a later day)"
+    said = f"{table}\n  {metrics['n']:,.0f} customers {how}, {metrics['base_rate']:.0%} of whom churned."
+    rule = next((r for r in METHODS if r and f"lead_over/{r}/roc_auc" in metrics), None)
+    if rule is None:
+        return f"{said}\n  There is no plain rule for these labels: the base rate alone ranks nobody (ROC-AUC 0.500)."
+    lead = f"lead_over/{rule}/roc_auc"
     low, high = metrics[f"{lead}_low"], metrics[f"{lead}_high"]
     verdict = "better than" if low > 0 else "worse than" if high < 0 else "not distinguishable from"
     return (
-        f"{table}\n  {metrics['n']:,.0f} customers not seen in training, {metrics['base_rate']:.0%} of whom churned. "
-        f"The model is {verdict} days since last order:\n"
+        f"{said} The model is {verdict} {METHODS[rule]}:\n"
         f"  ROC-AUC {metrics[lead]:+.3f} (95 % interval {low:+.3f} to {high:+.3f})."
     )
 

@@ -21,9 +21,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lifestage import engines, features, settings
+from lifestage import features, settings
 from lifestage.history import History
 from lifestage.history_file import HistoryFile
+from lifestage.intake import open_tables, write_history
 from lifestage.localtime import DAY
 
 DAYS = 730
@@ -146,7 +147,13 @@ def measure(folder: Path, rows: int) -> dict[str, float]:
     """Seconds of reading and sorting into the history, and of one cutoff; peak memory of this process."""
     path = folder / f"{rows}.parquet"
     shop = shop_of(folder, path)
-    seconds, history = timed(lambda: engines.make_history(shop, LATE, CUTOFF, folder / f"{rows}.history"))
+    made = folder / f"{rows}.history"
+
+    def read() -> HistoryFile:
+        write_history(open_tables(shop, LATE, CUTOFF), made, shop.scoring.block_customers, None)
+        return HistoryFile(made)
+
+    seconds, history = timed(read)
 
     def one_cutoff() -> int:
         return sum(len(ids) for ids, _ in computed(history, CUTOFF))

@@ -75,7 +75,14 @@ def test_saved_and_loaded_it_predicts_the_same_bits(
 def test_the_bundle_is_text_complete_and_immutable(
     folder: Path, fits: tuple[Fit, Fit], tmp_path: Path
 ) -> None:
-    names = {"evaluation.txt", "shipped.txt", "calibration.json", "model.json", "cutoffs.json"}
+    names = {
+        "evaluation.txt",
+        "shipped.txt",
+        "calibration.json",
+        "model.json",
+        "features.json",
+        "cutoffs.json",
+    }
     manifest = json.loads((folder / "manifest.json").read_text())
     assert set(manifest["files"]) == names
     assert manifest["shop"] == "test"
@@ -93,7 +100,8 @@ def test_the_bundle_is_text_complete_and_immutable(
 
 
 @pytest.mark.parametrize(
-    "name", ["evaluation.txt", "shipped.txt", "calibration.json", "model.json", "cutoffs.json"]
+    "name",
+    ["evaluation.txt", "shipped.txt", "calibration.json", "model.json", "features.json", "cutoffs.json"],
 )
 def test_one_changed_byte_is_found(folder: Path, name: str) -> None:
     path = folder / name

@@ -2,16 +2,17 @@
 
 from typing import Any
 
+import lifetimes
+import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
+from lifetimes import plotting
 
 from lifestage.clv.fitters import BetaGeoFitter, GammaGammaFitter
 from lifestage.clv.model import ClvModel
 from lifestage.clv.summary import Summary
 from lifestage.errors import InputError
-
-lifetimes = pytest.importorskip("lifetimes")
-pd = pytest.importorskip("pandas")
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +80,7 @@ def test_predict_keeps_the_kind_of_its_input(orders: BetaGeoFitter) -> None:
     ],
 )
 def test_plots_of_lifetimes_run(plot: str, orders: BetaGeoFitter) -> None:
-    matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
-    plotting = pytest.importorskip("lifetimes.plotting")
     assert getattr(plotting, plot)(orders) is not None
     matplotlib.pyplot.close("all")
 

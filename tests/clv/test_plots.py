@@ -5,12 +5,10 @@ import io
 import numpy as np
 import pytest
 
+from lifestage.clv import bg_nbd, plots
 from lifestage.clv.evaluation import Evaluation, evaluate
 from lifestage.clv.model import ClvModel
 from lifestage.clv.summary import Summary
-
-pytest.importorskip("matplotlib")
-from lifestage.clv import bg_nbd, plots
 
 
 @pytest.fixture(scope="module")

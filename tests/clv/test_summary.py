@@ -3,7 +3,9 @@
 from collections import defaultdict
 
 import numpy as np
+import pandas as pd
 import pytest
+from lifetimes import utils
 
 from lifestage.clv.summary import Summary, concatenate, summarise
 from lifestage.errors import InputError
@@ -79,8 +81,6 @@ def test_nobody_bought(n: int) -> None:
 
 
 def test_agrees_with_lifetimes_on_cdnow(cdnow_log: list[tuple[int, int, float]]) -> None:
-    pd = pytest.importorskip("pandas")
-    utils = pytest.importorskip("lifetimes.utils")
     customer, day, amount = (np.array(c) for c in zip(*cdnow_log, strict=True))
     until = int(day.max()) + 1
     frame = pd.DataFrame({"id": customer, "date": pd.to_datetime(day, unit="D"), "amount": amount})

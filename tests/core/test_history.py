@@ -95,8 +95,9 @@ def test_known_is_any_row_or_registration_before() -> None:
         {"signed_up_at": t},
     ]
     history = make_history(rows)
-    assert history.known(t).tolist() == [False] * 6
-    assert history.known(t + 1).tolist() == [False] + [True] * 5
+    # Who has no date at all, only attributes, was always there.
+    assert history.known(t).tolist() == [True] + [False] * 5
+    assert history.known(t + 1).tolist() == [True] * 6
 
 
 def test_block_without_customers() -> None:

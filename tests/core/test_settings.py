@@ -137,7 +137,11 @@ def test_a_dataset_instead_of_a_path() -> None:
         ("churn.horizon_days", "soon", "churn.horizon_days: Input should be a valid integer"),
         ("churn.horizon_days", True, "churn: 'horizon_days' is true (YAML reads yes, no, on and off so)"),
         ("churn", "purchase", "churn: expected a mapping with the keys below it, found something else"),
-        ("churn.definition", "activity", "churn.definition: Input should be 'purchase' (got 'activity')"),
+        (
+            "churn.definition",
+            "loyalty",
+            "churn.definition: Input should be 'purchase', 'activity', 'subscription' or 'given' (got 'loyalty')",
+        ),
         (
             "clv.yearly_discount_rate",
             -0.1,

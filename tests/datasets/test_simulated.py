@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import lifetimes
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -58,7 +59,6 @@ def lives_of(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def test_bg_nbd_fitted_to_the_shop_finds_its_parameters(even: dict[str, pd.DataFrame]) -> None:
-    lifetimes = pytest.importorskip("lifetimes")
     lives = lives_of(even)
     fitter = lifetimes.BetaGeoFitter()
     fitter.fit(lives["x"], lives["t_x"], lives["T"])
@@ -70,7 +70,6 @@ def test_bg_nbd_fitted_to_the_shop_finds_its_parameters(even: dict[str, pd.DataF
 
 
 def test_gamma_gamma_fitted_to_the_shop_finds_its_parameters(even: dict[str, pd.DataFrame]) -> None:
-    lifetimes = pytest.importorskip("lifetimes")
     bought = even["transactions"].query("amount > 0").groupby("customer_id")["amount"].agg(["count", "mean"])
     fitter = lifetimes.GammaGammaFitter()
     fitter.fit(bought["count"], bought["mean"])

@@ -86,7 +86,7 @@ def features(
     last = age(kept[-1][0]) if kept else nan
     out["days_since_last_order"] = last
     out["days_since_first_order"] = age(kept[0][0]) if kept else nan
-    contacts = [t for t, _ in kept[:1]] + [t for t in events if t < cutoff]
+    contacts = [t for t, _ in purchases if t < cutoff] + [t for t in events if t < cutoff]
     if signed_up_at is not None and signed_up_at < cutoff:
         contacts.append(signed_up_at)
     out["days_since_first_contact"] = age(min(contacts)) if contacts else nan

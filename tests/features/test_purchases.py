@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lifestage.features import CATALOGUE, compute, names
 from tests.builders import DAY, HOUR, INSTANTS, ZONES, customers, make_history, us
-from tests.features import oracle
+from tests.features import oracle, oracle_habits
 
 
 def cents(row: dict[str, Any]) -> dict[str, Any]:
@@ -34,7 +34,11 @@ def one(row: dict[str, Any], cutoff: int, zone: str = "UTC") -> dict[str, float]
 def test_compute_equals_plain_python(rows: list[dict[str, Any]], cutoff: int, zone: str) -> None:
     columns = compute(make_history(rows, zone).before(cutoff))
     for i, row in enumerate(rows):
-        expected = oracle.features(**cents(row), cutoff=cutoff, zone=zone)
+        given_row = cents(row)
+        expected = oracle.features(**given_row, cutoff=cutoff, zone=zone)
+        kept = oracle.occasions(given_row["purchases"], given_row["refunds"], cutoff)
+        habits = oracle_habits.features([(*k, None, None, None) for k in kept], cutoff, zone)
+        expected |= {name: value for name, value in habits.items() if name in CATALOGUE}
         assert expected.keys() == columns.keys()
         for name, value in expected.items():
             got = float(columns[name][i])
@@ -62,7 +66,8 @@ def test_compute_of_a_long_customer() -> None:
     row["refunds"] = [(when + 3 * DAY, 40.0, None) for when in t[::7]]
     cutoff = us("2022-06-01T05:00")
     expected = oracle.features(**cents(row), cutoff=cutoff, zone="America/New_York")
-    assert one(row, cutoff, "America/New_York") == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    found = one(row, cutoff, "America/New_York")
+    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
 def test_counts_are_zero_and_the_rest_missing_without_a_purchase() -> None:
@@ -124,7 +129,7 @@ def test_a_later_full_refund_takes_the_occasion_away_only_from_then_on() -> None
 def test_catalogue_entry_is_documented(name: str) -> None:
     feature = CATALOGUE[name]
     assert feature.name == name and feature.family
-    assert feature.unit in {"orders", "currency", "days", "ratio", "refunds", "hours"}
+    assert feature.unit in {"orders", "currency", "days", "ratio", "refunds", "hours", "nats"}
     assert len(feature.meaning) > 10 and not re.search(r"[一-鿿]", feature.meaning)
     assert re.search(r"[一-鿿]", feature.meaning_zh)
     in_name = re.search(r"_(\d+)d$", name)

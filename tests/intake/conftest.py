@@ -14,7 +14,15 @@ from lifestage.settings import Shop, parse
 
 LATE = 4_000_000_000_000_000  # 2096: nothing is in the future
 COLUMNS = {
-    "transactions": {"customer_id": "cust", "ordered_at": "at", "amount": "amount", "order_id": "oid"},
+    "transactions": {
+        "customer_id": "cust",
+        "ordered_at": "at",
+        "amount": "amount",
+        "order_id": "oid",
+        "category": "cat",
+        "channel": "chan",
+        "discount": "disc",
+    },
     "events": {"customer_id": "cust", "occurred_at": "at", "event_type": "what", "session_id": "sess"},
     "feedback": {
         "customer_id": "cust",
@@ -23,8 +31,20 @@ COLUMNS = {
         "score": "score",
         "resolved_at": "done",
     },
+    "identities": {"alias": "alias", "customer_id": "cust"},
+    "subscriptions": {
+        "customer_id": "cust",
+        "started_at": "at",
+        "ended_at": "until",
+        "monthly_price": "price",
+    },
+    "labels": {"customer_id": "cust", "churned": "left", "as_of": "at"},
     "customers": {"customer_id": "cust", "signed_up_at": "at", "acquisition_cost": "cost", "city": "city"},
 }
+
+
+MORE = ("category", "channel", "discount")
+"""Of transactions: only mapped where rows have them, or a source maps them itself."""
 
 
 class Builder:
@@ -47,7 +67,10 @@ class Builder:
         sources = {}
         for name, given in tables.items():
             if isinstance(given, dict):
-                sources[name] = {"columns": COLUMNS[name], **given}
+                sources[name] = {
+                    "columns": {k: v for k, v in COLUMNS[name].items() if k not in MORE},
+                    **given,
+                }
             else:
                 present = {ours: theirs for ours, theirs in COLUMNS[name].items() if theirs in given[0]}
                 sources[name] = {"path": self.write(name, given), "columns": present}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lifestage.errors import InputError
+from lifestage.history import History
 
 GOOD = {"cust": "a", "at": "2021-01-01 10:00", "amount": "1", "oid": "1"}
 
@@ -23,7 +24,8 @@ def test_too_many_rejects_stop_the_run_with_counts_and_the_file(build, tmp_path:
     with pytest.raises(
         InputError,
         match=r"transactions: 2 of 3 rows \(66\.7%\) cannot be used, more than intake\.max_reject_share = 50\.0%: "
-        r"1 amount not finite, 1 unparseable ordered_at\. See the rows in .*out/quarantine\.parquet; correct",
+        r"1 amount not finite, 1 unparseable ordered_at \(e\.g\. \{.*inf.*\}\)\. See the rows in "
+        r".*out/quarantine\.parquet; correct",
     ):
         build.open({"transactions": rows}, intake={"max_reject_share": 0.5})
     assert len(quarantined(tmp_path / "out" / "quarantine.parquet")) == 2
@@ -82,3 +84,22 @@ def test_a_time_after_the_extraction_is_a_reject_unless_an_earlier_as_of_was_ask
     asked = build.open({"transactions": rows}, extracted_at=extracted_at, as_of=extracted_at)
     assert asked.report["tables"]["transactions"]["out_of_scope"] == 1
     assert asked.report["tables"]["transactions"]["rejected"] == {}
+
+
+def test_an_order_taken_back_in_full_on_its_day_is_a_refunded_one(build) -> None:
+    """Not a free order: it is no purchase occasion, and it counts as a refund; a discount line stays inside."""
+    lines = [
+        {"cust": "a", "at": "2021-01-01 10:00", "amount": "20", "oid": "1"},
+        {"cust": "a", "at": "2021-01-01 15:00", "amount": "-20", "oid": "1"},
+        {"cust": "a", "at": "2021-01-02 10:00", "amount": "30", "oid": "2"},
+        {"cust": "a", "at": "2021-01-02 10:00", "amount": "-5", "oid": "2"},
+    ]
+    source = {"path": build.write("lines", lines), "grain": "line"}
+    intake = build.open({"transactions": source})
+    (block,) = intake.blocks(10)
+    (customer,) = block.to_pylist()
+    assert [p["amount"] for p in customer["purchases"]] == [20.0, 25.0]
+    (refund,) = customer["refunds"]
+    assert (refund["amount"], refund["order_at"]) == (20.0, customer["purchases"][0]["t"])
+    known = History(block, "UTC").before(intake.as_of).purchases
+    assert known.amount.tolist() == [25.0]

@@ -63,6 +63,9 @@ def a_shop(seed: int) -> dict[str, list[dict[str, Any]]]:
             if r.random() < 0.05
             else f"{r.randrange(-400, 1200) / 100}",
             "oid": "" if r.random() < 0.2 else f"o{r.randrange(60)}",
+            "cat": r.choice(["", "b", "a", "B", "书"]),
+            "chan": r.choice(["", " web ", "app"]),
+            "disc": r.choice(["many", "-2"]) if r.random() < 0.03 else r.choice(["", "0", "0.1", "0.2", "5"]),
         }
         for _ in range(120)
     ]
@@ -119,6 +122,10 @@ def judge(row: dict[str, str], extracted: int, table: str, lines: bool) -> tuple
             return f"{'unparseable' if row['amount'] else 'missing'} amount", t
         if value - value != 0:
             return "amount not finite", t
+        if row["disc"] == "many":
+            return "unparseable discount", t
+        if row["disc"] == "-2" and value >= 0:
+            return "negative discount", t
         if lines and not row["oid"]:
             return "missing order_id", t
     if table == "events" and not row["what"]:
@@ -176,18 +183,48 @@ class Oracle:
         groups = defaultdict(list)
         for row in rows:
             groups[row["id"], row["oid"], day(row["t"])].append(row)
-        return [
-            {
+        orders = []
+        for (i, o, _), g in groups.items():
+            amounts = [Decimal(r["amount"]) for r in g]
+            first, last = min(r["t"] for r in g), max(r["t"] for r in g)
+            bought = float(sum(a for a in amounts if a > 0))
+            given = [Decimal(r["disc"]) for r in g if r["disc"] and Decimal(r["amount"]) >= 0]
+            order = {
                 "id": i,
                 "oid": o,
-                "t": min(r["t"] for r in g),
-                "amount": float(sum(Decimal(r["amount"]) for r in g)) + 0.0,
+                "t": first,
+                "amount": float(sum(amounts)) + 0.0,
+                "category": self._largest(g, "cat"),
+                "channel": self._largest(g, "chan"),
+                "discount": float(sum(given)) if given else None,
             }
-            for (i, o, _), g in groups.items()
-        ]
+            if sum(amounts) == 0 and bought > 0:  # taken back in full on its own day
+                orders += [{**order, "amount": bought}, {**order, "amount": -bought, "t": last}]
+            else:
+                orders.append(order)
+        return orders
+
+    @staticmethod
+    def _largest(lines: list[dict[str, Any]], key: str) -> str | None:
+        """The text whose lines have the largest sum, of equal ones the least."""
+        sums: dict[str, Decimal] = defaultdict(Decimal)
+        for line in lines:
+            if line[key].strip():
+                sums[line[key].strip()] += Decimal(line["amount"])
+        return min(sums, key=lambda text: (-sums[text], text.encode()), default=None)
 
     def _unique(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        rows = [{**r, "amount": float(r["amount"]) + 0.0, "oid": r["oid"] or None} for r in rows]
+        rows = [
+            {
+                **r,
+                "amount": float(r["amount"]) + 0.0,
+                "oid": r["oid"] or None,
+                "category": r["cat"] or None,
+                "channel": r["chan"].strip() or None,
+                "discount": number(r["disc"]),
+            }
+            for r in rows
+        ]
         kept, seen = [], set()
         for row in sorted(rows, key=lambda r: (r["t"], r["amount"], r["id"].encode())):
             if row["amount"] >= 0 and row["oid"] is not None:
@@ -203,9 +240,16 @@ class Oracle:
             lambda: {"purchases": [], "refunds": [], "events": [], "feedback": [], "signed_up_at": None,
                      "acquisition_channel": None, "acquisition_cost": None, "city": None}
         )  # fmt: skip
-        for o in sorted(orders, key=lambda o: (o["t"], o["oid"] is None, o["oid"] or "", abs(o["amount"]))):
+        more = ("category", "channel", "discount")
+
+        def place(o: dict[str, Any]) -> tuple[Any, ...]:
+            texts = [(o[k] is None, (o[k] or "").encode()) for k in ("oid", "category", "channel")]
+            return (o["t"], texts[0], abs(o["amount"]), *texts[1:], o["discount"] is None, o["discount"] or 0)
+
+        for o in sorted(orders, key=place):
             if o["amount"] >= 0:
-                found[o["id"]]["purchases"].append({"t": o["t"], "amount": o["amount"]})
+                bought = {"t": o["t"], "amount": o["amount"], **{k: o[k] for k in more}}
+                found[o["id"]]["purchases"].append(bought)
                 continue
             named = [
                 p["t"]

@@ -309,3 +309,18 @@ def test_a_policy_survives_its_own_text() -> None:
     again = parse_text(preset.source, "release")
     assert again == preset
     assert hash(again) == hash(preset)
+
+
+def test_one_is_counted_in_the_singular() -> None:
+    speaking = {"en": "{orders_90d} orders, last {days_since_last_order} days ago", "zh": "{orders_90d}单"}
+    counted = policy([{"name": "a", "enter": "true = true", "because": speaking}], "a")
+    rows = [
+        {"orders_90d": 1.0, "days_since_last_order": 1.0},
+        {"orders_90d": 11.0, "days_since_last_order": 21.0},
+        {"orders_90d": -1.0, "days_since_last_order": 0.0},
+    ]
+    assert [r[0] for r in assign(counted, block(rows), T, None)["reasons"].to_pylist()] == [
+        "a: 1 order, last 1 day ago",
+        "a: 11 orders, last 21 days ago",
+        "a: -1 orders, last 0 days ago",
+    ]

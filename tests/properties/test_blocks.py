@@ -13,7 +13,8 @@ from lifestage.features import compute
 from lifestage.history import History
 from lifestage.labels import bought_within, outcome
 from lifestage.localtime import local_days
-from tests.builders import DAY, INSTANTS, ZONES, customers, make_history, us
+from tests.builders import DAY, INSTANTS, ZONES, full_customers, make_history, us
+from tests.features.families import SPEC
 
 Figures = dict[str, np.ndarray[Any, Any]]
 
@@ -25,7 +26,7 @@ def figures(history: History, cutoff: int) -> Figures:
     summary = summarise(bought.starts, bought.ends, bought.day, bought.amount, today)
     after = outcome(history.window(cutoff, cutoff + 90 * DAY))
     return {
-        **compute(view),
+        **compute(view, SPEC),
         "frequency": summary.frequency,
         "recency": summary.recency,
         "T": summary.T,
@@ -44,7 +45,7 @@ def same_bits(block: Figures, parts: list[Figures]) -> None:
 
 
 @settings(max_examples=80, deadline=None)
-@given(rows=st.lists(customers(), max_size=7), cutoff=INSTANTS, zone=ZONES)
+@given(rows=st.lists(full_customers(), max_size=7), cutoff=INSTANTS, zone=ZONES)
 def test_alone_equals_block(rows: list[dict[str, Any]], cutoff: int, zone: str) -> None:
     same_bits(
         figures(make_history(rows, zone), cutoff), [figures(make_history([r], zone), cutoff) for r in rows]
@@ -53,7 +54,7 @@ def test_alone_equals_block(rows: list[dict[str, Any]], cutoff: int, zone: str) 
 
 @settings(max_examples=50, deadline=None)
 @given(
-    rows=st.lists(customers(), min_size=2, max_size=7),
+    rows=st.lists(full_customers(), min_size=2, max_size=7),
     cuts=st.lists(st.integers(0, 7), max_size=3),
     cutoff=INSTANTS,
     zone=ZONES,

@@ -50,6 +50,11 @@ def _customer(draw: random.Random, number: int) -> list[dict[str, Any]]:
         amount = round(value * draw.uniform(0.5, 1.5), 2)
         order = f"{number}-{len(rows)}"
         rows.append({"ordered_at": at.isoformat(sep=" "), "amount": amount, "order_id": order})
+        rows[-1] |= {
+            "category": draw.choice(["art", "books", "书", None]),
+            "channel": draw.choice(["web", "app", None]),
+            "discount": draw.choice([None, 0.0, round(amount / 10, 2)]),
+        }
         if draw.random() < 0.06:
             back = min(at + timedelta(days=draw.uniform(0, 20)), START + timedelta(days=DAYS))
             named = draw.choice([order, order, ""])
@@ -58,6 +63,46 @@ def _customer(draw: random.Random, number: int) -> list[dict[str, Any]]:
         day += draw.expovariate(rate)
     draw.shuffle(rows)
     return rows
+
+
+def _more(draw: random.Random, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Events, answers and attributes of a customer, as a request gives them."""
+    born = min(datetime.fromisoformat(row["ordered_at"]) for row in rows)
+    end = START + timedelta(days=DAYS)
+
+    def when() -> str:
+        seconds = int((end - born).total_seconds())
+        return (born + timedelta(seconds=draw.randrange(seconds + 1))).isoformat(sep=" ")
+
+    events = [
+        {
+            "occurred_at": when(),
+            "event_type": draw.choice(["view", "view", "cart", "Add to list!"]),
+            "session_id": draw.choice([None, "s1", "s2"]),
+        }
+        for _ in range(draw.randrange(12))
+    ]
+    feedback = [
+        {
+            "submitted_at": when(),
+            "kind": draw.choice(["nps", "ticket", "csat", "complaint"]),
+            "score": draw.choice([None, 2.0, 4.0]),
+            "resolved_at": draw.choice([None, when()]),
+        }
+        for _ in range(draw.randrange(4))
+    ]
+    return {
+        "events": events,
+        "feedback": feedback,
+        "signed_up_at": draw.choice([None, born.isoformat(sep=" ")]),
+        "acquisition_channel": draw.choice([None, "ads", "search"]),
+        "acquisition_cost": draw.choice([None, 1.5, 20.0]),
+        "attributes": {
+            "city": draw.choice([None, "Köln", "Rome", "Ulm"]),
+            "age": draw.choice([None, 31.0, 44.5]),
+            "vip": draw.choice([None, True, False]),
+        },
+    }
 
 
 @dataclass(frozen=True)
@@ -69,6 +114,8 @@ class Made:
     history: HistoryFile
     run: Run
     release: releases.Release
+    more: dict[str, dict[str, Any]]
+    """What a request gives beside the purchases."""
 
     @property
     def as_of(self) -> str:
@@ -86,7 +133,7 @@ class Made:
     def record(self, customer: str) -> dict[str, Any]:
         """The customer's raw rows as a request gives them."""
         purchases = [{**row, "order_id": row["order_id"] or None} for row in self.rows[customer]]
-        return {"customer_id": customer, "purchases": purchases}
+        return {"customer_id": customer, "purchases": purchases, **self.more[customer]}
 
 
 @pytest.fixture(scope="session")
@@ -94,16 +141,34 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("shop")
     draw = random.Random(11)
     rows = {f"c{i:04d}": customer for i in range(CUSTOMERS) if (customer := _customer(draw, i))}
-    with (folder / "orders.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["customer_id", "ordered_at", "amount", "order_id"])
-        writer.writeheader()
-        writer.writerows({"customer_id": name, **row} for name, customer in rows.items() for row in customer)
-    columns = {name: name for name in ("customer_id", "ordered_at", "amount", "order_id")}
+    more = {name: _more(draw, customer) for name, customer in rows.items()}
+    people = [
+        {"customer_id": name, **{k: v for k, v in about.items() if k not in ("events", "feedback", "attributes")},
+         **about["attributes"]} for name, about in more.items()
+    ]  # fmt: skip
+    tables = {
+        "transactions": [{"customer_id": name, **row} for name, customer in rows.items() for row in customer],
+        "events": [{"customer_id": name, **row} for name, about in more.items() for row in about["events"]],
+        "feedback": [
+            {"customer_id": name, **row} for name, about in more.items() for row in about["feedback"]
+        ],
+        "customers": people,
+    }
+    sources: dict[str, Any] = {}
+    for table, lines in tables.items():
+        fields = list(dict.fromkeys(field for line in lines for field in line))
+        with (folder / f"{table}.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fields)
+            writer.writeheader()
+            writer.writerows(lines)
+        sources[table] = {"path": str(folder / f"{table}.csv"), "columns": {name: name for name in fields}}
+    sources["customers"]["columns"] |= {"age": "CAST(age AS DOUBLE)", "vip": "CAST(vip AS BOOLEAN)"}
     document = {
         "shop": "tiny",
         "timezone": ZONE,
         "currency": "EUR",
-        "sources": {"transactions": {"path": str(folder / "orders.csv"), "columns": columns}},
+        "sources": sources,
+        "features": {"funnel": ["view", "cart"]},
         "churn": {"horizon_days": 60, "train_cutoffs": 3},
         "clv": {"horizon_days": 180},
         "output_dir": str(folder / "out"),
@@ -135,7 +200,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
             history.path, current, shop.output / "runs", f"as-of-{moment}", moment, store=shop.store_url
         )
         store.publish(run.name, moment, run.parts, current=moment == as_of)
-    return Made(config, rows, history, run, releases.load(current))
+    return Made(config, rows, history, run, releases.load(current), more)
 
 
 def free_port() -> int:

@@ -61,8 +61,9 @@ def config(tmp_path: Path) -> Path:
 def test_without_a_release_it_says_what_to_run(config: Path) -> None:
     done = run("-m", "serving", "--config", str(config))
     assert done.returncode == 2
-    assert "holds no current release; train the models and publish one with" in done.stderr
-    assert f"'python -m training.promote --config {config.as_posix()}'" in done.stderr
+    assert "holds no current release; 'make pipeline CONFIG=" in done.stderr
+    assert config.as_posix() in done.stderr
+    assert "training.promote" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -1,21 +1,38 @@
 """The scripts as a user runs them: the whole path, its output, its files, and what bad input gets."""
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import mlflow
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from lifestage import release as releases
+from lifestage.clv.summary import Summary
 from lifestage.schemas import SCORE
 
-from .conftest import CUSTOMERS, script
+from .conftest import CUSTOMERS, ROOT, script
 
-VERBS = ("prepare", "check", "train_clv", "train_churn", "promote", "score", "report", "pipeline", "simulate")
+VERBS = (
+    "prepare",
+    "check",
+    "features",
+    "train_clv",
+    "train_churn",
+    "promote",
+    "score",
+    "report",
+    "pipeline",
+    "simulate",
+)
 
 
 def scores_of(folder: Path) -> pa.Table:
@@ -84,13 +101,9 @@ def test_a_registered_version_predicts_what_the_release_does(
     monkeypatch.chdir(shop)
     mlflow.set_tracking_uri("sqlite:///var/mlflow.db")
     loaded = mlflow.pyfunc.load_model("models:/shop-clv@champion")
-    import pandas as pd
-
     row = pd.DataFrame({"frequency": [3.0], "recency": [90.0], "T": [120.0], "monetary_value": [50.0]})
     found = loaded.predict(row)
     release = releases.load(releases.current(Path("var/shop/releases")))
-    from lifestage.clv.summary import Summary
-
     expected = release.clv.predict(
         Summary(**{name: row[name].to_numpy() for name in row}, has_purchase=row["T"].to_numpy() > 0)
     )
@@ -180,3 +193,58 @@ def test_a_date_that_is_none_is_refused(shop: Path) -> None:
     run = script(shop, "score", "--config", "shop.yaml", "--as-of", "yesterday")
     assert run.returncode == 2
     assert "'yesterday' is not a date; write it as YYYY-MM-DD" in run.stderr
+
+
+def test_two_runs_of_one_shop_wait_for_one_another(shop: Path) -> None:
+    """A run as of another day replaces the history; a run going on must never read it."""
+    before = scores_of(shop)
+    (shop / "var/shop/history.key").unlink()
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"}
+    command = [sys.executable, "-m", "training.score", "--config", "shop.yaml"]
+    past = ["--as-of", "2025-03-01"]
+    both = [
+        subprocess.Popen([*command, *more], cwd=shop, env=env, text=True, stdout=-1, stderr=-1)
+        for more in ([], past, [])
+    ]
+    ended = [run.communicate(timeout=200) for run in both]
+    assert [run.returncode for run in both] == [0, 0, 0], ended
+    assert scores_of(shop).equals(before)
+    assert not list((shop / "var/shop/runs").glob(".*"))
+
+
+def test_what_a_killed_run_left_is_cleared_by_the_next(shop: Path) -> None:
+    left = shop / "var/shop/runs/.as-of-2020-01-01.deadbeef"
+    left.mkdir()
+    (left / "part-000000.parquet").write_bytes(b"half")
+    (shop / "var/shop/.history.parquet.1.part").write_bytes(b"half")
+    assert script(shop, "prepare", "--config", "shop.yaml").returncode == 0
+    assert not left.exists()
+    assert not (shop / "var/shop/.history.parquet.1.part").exists()
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    """kill -9 of a scoring run leaves no process behind."""
+    driver = tmp_path / "driver.py"
+    driver.write_text(
+        "import lifestage.runs as runs, os, sys, time\n"
+        "from pathlib import Path\n"
+        "if __name__ == '__main__':\n"
+        "    from concurrent.futures import ProcessPoolExecutor\n"
+        "    from multiprocessing import get_context\n"
+        "    pool = ProcessPoolExecutor(2, mp_context=get_context('spawn'), initializer=runs._begin_worker)\n"
+        "    print(*{f.result() for f in [pool.submit(os.getpid) for _ in range(8)]}, flush=True)\n"
+        "    time.sleep(60)\n",
+        encoding="utf-8",
+    )
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"}
+    run = subprocess.Popen([sys.executable, str(driver)], env=env, text=True, stdout=subprocess.PIPE)
+    assert run.stdout is not None
+    workers = [int(pid) for pid in run.stdout.readline().split()]
+    assert workers
+    run.kill()
+    run.wait()
+    run.stdout.close()
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < deadline, "a worker lives on without its parent"
+        time.sleep(0.1)

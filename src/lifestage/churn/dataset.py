@@ -22,6 +22,8 @@ class Sample:
     """The row's cutoff, UTC microseconds."""
     customer: npt.NDArray[np.object_] | None = None
     """customer_id, where a report needs it; models never see it."""
+    categorical: tuple[str, ...] = ()
+    """The features whose values are places of levels."""
 
     def __post_init__(self) -> None:
         if not self.features:
@@ -39,6 +41,15 @@ class Sample:
     def __len__(self) -> int:
         return len(self.churned)
 
+    def take(self, rows: Bools) -> "Sample":
+        """The rows for which `rows`, of shape (n,), is true."""
+        return Sample(
+            {name: column[rows] for name, column in self.features.items()},
+            self.churned[rows],
+            self.cutoff[rows],
+            None if self.customer is None else self.customer[rows],
+        )
+
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self.features)
@@ -55,6 +66,8 @@ def sample_at(
     eligible: Bools,
     churned: Bools,
     customer: npt.NDArray[np.object_] | None = None,
+    *,
+    categorical: tuple[str, ...] = (),
 ) -> Sample:
     """One row per eligible customer of a block at `cutoff` (UTC microseconds); the others are left out."""
     return Sample(
@@ -62,6 +75,7 @@ def sample_at(
         churned=np.asarray(churned, np.bool_)[eligible],
         cutoff=np.full(int(np.count_nonzero(eligible)), cutoff, np.int64),
         customer=None if customer is None else customer[eligible],
+        categorical=categorical,
     )
 
 
@@ -86,6 +100,7 @@ def concatenate(samples: Sequence[Sample]) -> Sample:
         churned=np.concatenate([s.churned for s in samples]),
         cutoff=np.concatenate([s.cutoff for s in samples]),
         customer=np.concatenate(ids) if len(ids) == len(samples) else None,
+        categorical=first.categorical,
     )
 
 

@@ -14,7 +14,12 @@ from lifestage.errors import InputError
 from lifestage.ragged import Bools, Floats
 
 MODEL = "model"
-RULES = {"days_since_last_order": 1.0, "bg_nbd_expected_orders": -1.0}
+RULES = {
+    "days_since_last_order": 1.0,
+    "bg_nbd_expected_orders": -1.0,
+    "days_since_last_event": 1.0,
+    "days_subscribed": -1.0,
+}
 """Plain rule -> sign: +1 where a higher value means likelier to churn, -1 where a lower one does."""
 
 
@@ -33,6 +38,8 @@ class Evaluation:
     """Rule -> `roc_auc` and `average_precision` (of the rarer class) -> the model's lead over it."""
     rarer: str
     """`churned` or `stayed`, whichever was rarer before the test."""
+    out_of_time: bool = True
+    """False: the test customers were drawn at random from the days of training, which flatters."""
 
     @property
     def base_rate(self) -> float:
@@ -51,7 +58,11 @@ class Evaluation:
     def metrics(self) -> dict[str, float]:
         """Flat figures: `roc_auc` is the model's, `days_since_last_order/roc_auc` a rule's,
         `lead_over/days_since_last_order/roc_auc` (`..._low`, `..._high`) the difference."""
-        flat = {"n": float(len(self.churned)), "base_rate": self.base_rate}
+        flat = {
+            "n": float(len(self.churned)),
+            "base_rate": self.base_rate,
+            "out_of_time": float(self.out_of_time),
+        }
         for method, figures in self.figures.items():
             prefix = "" if method == MODEL else f"{method}/"
             flat |= {f"{prefix}{name}": value for name, value in figures.items()}
@@ -70,6 +81,7 @@ def evaluate(
     churned_validation: Bools,
     *,
     training_base_rate: float | None = None,
+    out_of_time: bool = True,
     seed: int = 7,
     repetitions: int = REPETITIONS,
 ) -> Evaluation:
@@ -120,6 +132,7 @@ def evaluate(
             repetitions=repetitions,
         ),
         rarer="churned" if rarer_is_churned else "stayed",
+        out_of_time=out_of_time,
     )
 
 

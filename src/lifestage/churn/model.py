@@ -13,10 +13,11 @@ from lifestage import bundle
 from lifestage.churn.calibration import Calibrator
 from lifestage.churn.dataset import matrix
 from lifestage.errors import InputError
+from lifestage.features import PLAIN, FeatureSpec
 from lifestage.ragged import Floats
 
 KIND = "churn"
-MODEL, CALIBRATION = "model.json", "calibration.json"
+MODEL, CALIBRATION, FEATURES = "model.json", "calibration.json", "features.json"
 DTYPE = "float64"
 
 FitName = Literal["evaluation", "shipped"]
@@ -32,7 +33,9 @@ class Trees:
 
 
 class ChurnModel:
-    """P(no return within `horizon_days`) of customers who were active within `active_within_days`.
+    """P(churn within `horizon_days`) of the customers eligible under the churn definition `definition`.
+
+    `active_within_days` and `grace_days` are the definition's own figures (see lifestage.labels.Definition).
 
     `fits` holds the evaluation fit and, once refitted, the shipped one; `fit` names the one that predicts.
     """
@@ -45,6 +48,9 @@ class ChurnModel:
         features: tuple[str, ...],
         horizon_days: int,
         active_within_days: int,
+        spec: FeatureSpec = PLAIN,
+        definition: str = "purchase",
+        grace_days: int = 0,
     ) -> None:
         """Raises InputError where the trees are damaged or were grown on other features than `features`."""
         self.fits = dict(fits)
@@ -52,6 +58,10 @@ class ChurnModel:
         self.features = features
         self.horizon_days = horizon_days
         self.active_within_days = active_within_days
+        self.spec = spec
+        """How the features are made of a view."""
+        self.definition = definition
+        self.grace_days = grace_days
         self.calibrator = fits[fit].calibrator
         self.booster = _booster(fits[fit].text, features)
 
@@ -92,9 +102,9 @@ class ChurnModel:
     ) -> Path:
         """Write both fits as one immutable bundle; returns `folder`.
 
-        `evaluation.txt`, `shipped.txt` (trees), `calibration.json` and `model.json` (features with dtypes,
-        horizon, eligibility) beside the caller's `files`; `meta` goes into the manifest. Raises InputError
-        where a fit is missing, a name is taken, or the folder exists.
+        `evaluation.txt`, `shipped.txt` (trees), `calibration.json`, `model.json` (features with dtypes,
+        horizon, eligibility) and `features.json` (how they are made) beside the caller's `files`; `meta` goes
+        into the manifest. Raises InputError where a fit is missing, a name is taken, or the folder exists.
         """
         for name in FITS:
             if name not in self.fits:
@@ -102,12 +112,15 @@ class ChurnModel:
         about = {
             "horizon_days": self.horizon_days,
             "active_within_days": self.active_within_days,
+            "definition": self.definition,
+            "grace_days": self.grace_days,
             "features": [{"name": name, "dtype": dtype} for name, dtype in self.dtypes.items()],
         }
         own = {
             **{f"{name}.txt": self.fits[name].text.encode() for name in FITS},
             CALIBRATION: _json({name: self.fits[name].calibrator.to_json() for name in FITS}),
             MODEL: _json(about),
+            FEATURES: self.spec.to_json(),
         }
         if taken := sorted({*own, bundle.MANIFEST} & set(files or {})):
             raise InputError(f"{taken[0]}: is a name of the churn model's own; choose another")
@@ -128,6 +141,7 @@ class ChurnModel:
             texts = {name: (folder / f"{name}.txt").read_text(encoding="utf-8") for name in FITS}
             dtypes = {feature["name"]: feature["dtype"] for feature in about["features"]}
             horizon_days, active_within_days = int(about["horizon_days"]), int(about["active_within_days"])
+            definition, grace_days = str(about.get("definition", "purchase")), int(about.get("grace_days", 0))
             calibrators = {name: Calibrator.from_json(maps[name]) for name in FITS}
         except (OSError, LookupError, TypeError, ValueError) as error:
             raise InputError(f"{folder}: is no whole churn model ({error}); train again") from None
@@ -140,7 +154,19 @@ class ChurnModel:
             features=tuple(dtypes),
             horizon_days=horizon_days,
             active_within_days=active_within_days,
+            spec=load_spec(folder),
+            definition=definition,
+            grace_days=grace_days,
         )
+
+
+def load_spec(folder: Path) -> FeatureSpec:
+    """How the features of a saved model are made. Raises InputError."""
+    try:
+        content = (folder / FEATURES).read_bytes()
+    except OSError as error:
+        raise InputError(f"{folder / FEATURES}: cannot be read ({error.strerror}); train again") from None
+    return FeatureSpec.from_json(content, str(folder / FEATURES))
 
 
 def _booster(text: str, features: tuple[str, ...]) -> lgb.Booster:

@@ -14,11 +14,19 @@ from lifestage.churn.metrics import Reliability, gain_curve, reliability
 from lifestage.churn.training import Fit
 
 # Okabe & Ito's palette: told apart by colour-blind readers too.
-COLOURS = {MODEL: "#0072B2", "days_since_last_order": "#D55E00", "bg_nbd_expected_orders": "#009E73"}
+COLOURS = {
+    MODEL: "#0072B2",
+    "days_since_last_order": "#D55E00",
+    "bg_nbd_expected_orders": "#009E73",
+    "days_since_last_event": "#D55E00",
+    "days_subscribed": "#D55E00",
+}
 LABELS = {
     MODEL: "churn model",
     "days_since_last_order": "days since last order",
     "bg_nbd_expected_orders": "BG/NBD expected orders",
+    "days_since_last_event": "days since last event",
+    "days_subscribed": "days subscribed",
 }
 GREY = "#777777"
 

@@ -12,6 +12,7 @@ from lifestage.churn.calibration import calibrate
 from lifestage.churn.dataset import Sample, matrix
 from lifestage.churn.model import ChurnModel, Trees
 from lifestage.errors import InputError
+from lifestage.features import PLAIN, FeatureSpec
 
 MIN_ROWS = 50
 MIN_PER_CLASS = 5
@@ -74,6 +75,9 @@ def fit(
     seed: int,
     horizon_days: int,
     active_within_days: int,
+    spec: FeatureSpec = PLAIN,
+    definition: str = "purchase",
+    grace_days: int = 0,
     num_threads: int = 0,
     progress: Progress | None = None,
 ) -> Fit:
@@ -82,7 +86,8 @@ def fit(
     No class is reweighted, so that probabilities are true. The number of trees is the one of least log loss
     on `validation`; the calibration is fitted there too. The same data and seed give the same bytes, and the
     trees do not depend on `num_threads` (0 = one below THREADS_FROM_ROWS rows, else all cores).
-    `horizon_days` and `active_within_days` say what the labels mean; the model carries them.
+    `definition`, `horizon_days`, `active_within_days` and `grace_days` say what the labels mean, `spec` how the
+    features are made; the model carries them.
 
     Raises InputError for too few rows, one class only, constant features, or features that differ.
     """
@@ -116,6 +121,9 @@ def fit(
         features=names,
         horizon_days=horizon_days,
         active_within_days=active_within_days,
+        spec=spec,
+        definition=definition,
+        grace_days=grace_days,
     )
     losses = tuple(history["validation"]["binary_logloss"])
     return Fit(model, settings, trees, len(train), train.base_rate, losses)
@@ -157,6 +165,9 @@ def refit(
         features=model.features,
         horizon_days=model.horizon_days,
         active_within_days=model.active_within_days,
+        spec=model.spec,
+        definition=model.definition,
+        grace_days=model.grace_days,
     )
     return Fit(shipped, settings, evaluation.trees, len(sample), sample.base_rate, ())
 
@@ -167,7 +178,10 @@ def _threads(sample: Sample, num_threads: int) -> int:
 
 def _dataset(sample: Sample, names: tuple[str, ...]) -> lgb.Dataset:
     return lgb.Dataset(
-        matrix(sample.features, names), sample.churned.astype(np.float64), feature_name=list(names)
+        matrix(sample.features, names),
+        sample.churned.astype(np.float64),
+        feature_name=list(names),
+        categorical_feature=list(sample.categorical),
     )
 
 
@@ -202,7 +216,7 @@ def _check_features(sample: Sample) -> None:
     if all(_constant(values) for values in sample.features.values()):
         raise InputError(
             f"churn: all {len(sample.features)} features are constant, so nothing tells customers apart; "
-            "check the column mapping of transactions"
+            "check the column mapping of the sources"
         )
 
 

@@ -1,22 +1,17 @@
-"""The catalogue: every feature with its family, unit, window and meaning, and the function that computes all."""
+"""The catalogue: every feature of a model with family, unit, window and meaning, and the function that computes all.
 
-from dataclasses import dataclass
+It is a function of the spec that training learns: a shop with bare transactions has the columns of CATALOGUE,
+each further table or column adds its own, in this order.
+"""
 
-from lifestage.features import purchases
+from functools import lru_cache
+from types import MappingProxyType
+
+from lifestage.features import behaviour, custom, feedback, habits, profile, purchases
+from lifestage.features.feature import Feature
+from lifestage.features.spec import FeatureSpec
 from lifestage.history import Before
 from lifestage.ragged import Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """One feature. `window_days` is None where it reads the whole history before the cutoff."""
-
-    name: str
-    family: str
-    unit: str
-    meaning: str
-    meaning_zh: str
-    window_days: int | None = None
 
 
 def _purchases() -> list[Feature]:
@@ -67,7 +62,7 @@ def _purchases() -> list[Feature]:
         (
             "days_since_first_contact",
             "days",
-            "time since sign-up, first event or first order, the earliest",
+            "time since sign-up, first event or first order, refunded or not, the earliest",
             "距首次接触天数",
             None,
         ),
@@ -108,18 +103,45 @@ def _purchases() -> list[Feature]:
     return [Feature(n, "purchases", unit, en, zh, w) for n, unit, en, zh, w in rows]
 
 
-CATALOGUE: dict[str, Feature] = {f.name: f for f in _purchases()}
+@lru_cache(maxsize=32)
+def catalogue(spec: FeatureSpec) -> MappingProxyType[str, Feature]:
+    """Every feature of a model by its name, in the order in which the model gets them."""
+    families = (
+        _purchases(),
+        habits.describe(spec),
+        behaviour.describe(spec),
+        feedback.describe(spec),
+        profile.describe(spec),
+        custom.describe(spec),
+    )
+    return MappingProxyType({feature.name: feature for family in families for feature in family})
 
 
-def names() -> list[str]:
+PLAIN = FeatureSpec()
+"""What every shop has, from bare transactions."""
+CATALOGUE = catalogue(PLAIN)
+
+
+def names(spec: FeatureSpec = PLAIN) -> list[str]:
     """Feature names in the order in which models get them."""
-    return list(CATALOGUE)
+    return list(catalogue(spec))
 
 
-def compute(view: Before) -> dict[str, Floats]:
+def categorical(spec: FeatureSpec) -> tuple[str, ...]:
+    """The features whose values are places of levels and not numbers."""
+    return tuple(name for name, feature in catalogue(spec).items() if feature.categorical)
+
+
+def compute(view: Before, spec: FeatureSpec = PLAIN) -> dict[str, Floats]:
     """All features of a view, name -> float64[n] with NaN for missing, in the catalogue's order.
 
-    Counts and sums are 0 and ages and ratios NaN for a customer without a purchase.
+    Counts and sums are 0 and ages and ratios NaN for a customer without a row. Raises InputError for a profile
+    column of another type than at training, or a custom function at fault.
     """
     values = purchases.compute(view)
-    return {name: values[name] for name in CATALOGUE}
+    values |= habits.compute(view, spec, values)
+    values |= behaviour.compute(view, spec)
+    values |= feedback.compute(view, spec)
+    values |= profile.compute(view, spec)
+    values |= custom.compute(view, spec)
+    return {name: values[name] for name in catalogue(spec)}

@@ -6,7 +6,8 @@ cutoff) in exact microseconds; habits and gaps between purchase days use the sho
 
 import numpy as np
 
-from lifestage.history import Before, Purchases
+from lifestage.block_rows import Purchases
+from lifestage.history import Before
 from lifestage.localtime import DAY, HOUR
 from lifestage.ragged import Bools, Floats, Ints, at, keep_rows, segment_max, segment_min, segment_sum
 
@@ -75,7 +76,9 @@ def _ages(view: Before, bought: Purchases, present: Bools) -> Columns:
     seen = events.counts > 0
     first_event = (view.cutoff - at(events.t, events.starts, seen)) / DAY
     signed_up = (view.cutoff - view.signed_up_at) / DAY
-    contact = np.fmax(np.fmax(first, first_event), signed_up)
+    placed = view.placed
+    first_placed = (view.cutoff - at(placed.t, placed.starts, placed.counts > 0)) / DAY
+    contact = np.fmax(np.fmax(first_placed, first_event), signed_up)
     return {
         "days_since_last_order": last,
         "days_since_first_order": first,

@@ -16,10 +16,12 @@ from lifestage.intake.engine import Engine
 from lifestage.schemas import HISTORY, INSTANT, PROFILE, RAGGED
 
 TIES: dict[str, list[str]] = {
-    "purchases": ["order_id", "amount"],
+    "purchases": ["order_id", "amount", "category", "channel", "discount"],
     "refunds": ["order_id", "amount", "order_at"],
     "events": ["event_type", "session_id"],
     "feedback": ["kind", "score", "resolved_at"],
+    "subscriptions": ["ended_at", "plan", "monthly_price"],
+    "labels": ["churned"],
 }
 """What orders rows of one customer and instant; empty values last."""
 

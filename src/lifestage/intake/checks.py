@@ -17,15 +17,20 @@ MALFORMED = "line that is no CSV row"
 Case = tuple[ir.BooleanValue, str]
 
 
-def with_fate(read: ir.Table, table: Table, *, extracted_at: int, lines: bool) -> ir.Table:
+def with_fate(read: ir.Table, table: Table, *, extracted_at: int, lines: bool) -> ir.Table:  # noqa: PLR0912
     """The rows as read, with their `fate`: "kept", "filtered" or the first reason that speaks against them."""
     cases: list[Case] = [(~read["passes"], FILTERED)]
     cases.append((read["customer_id"].isnull(), "missing customer_id"))
     if time := instant_column(table, read):
-        cases += _time(read, time, extracted_at, required=table.instant is not None)
+        # A term may be agreed before it starts: it is later than the as_of, not wrong.
+        last = None if table.name == "subscriptions" else extracted_at
+        cases += _time(read, time, last, required=table.name != "customers")
     if table.name == "transactions":
         cases += _number(read, "amount", required=True)
         cases.append((read["amount"].abs() > LARGEST_AMOUNT, f"amount beyond {LARGEST_AMOUNT:.0e}"))
+        if "discount" in read.columns:
+            cases += _number(read, "discount", required=False)
+            cases.append(((read["amount"] >= 0) & (read["discount"] < 0), "negative discount"))
         if lines:
             cases.append((read["order_id"].isnull(), "missing order_id"))
     if table.name == "events":
@@ -41,6 +46,17 @@ def with_fate(read: ir.Table, table: Table, *, extracted_at: int, lines: bool) -
     if table.name == "customers" and "acquisition_cost" in read.columns:
         cases += _number(read, "acquisition_cost", required=False)
         cases.append((read["acquisition_cost"] < 0, "negative acquisition_cost"))
+    if table.name == "identities":
+        cases.append((read["alias"].isnull(), "missing alias"))
+    if table.name == "labels":
+        cases.append((read["churned"].isnull() & ~read["churned_given"], "missing churned"))
+        cases.append((_bad(read, "churned"), "churned is neither true nor false"))
+    if table.name == "subscriptions":
+        if "ended_at" in read.columns:
+            cases.append((_bad(read, "ended_at"), "unparseable ended_at"))
+            cases.append((read["ended_at"] < read["started_at"], "ended_at before started_at"))
+        if "monthly_price" in read.columns:
+            cases += _number(read, "monthly_price", required=False)
     return read.mutate(fate=ibis.cases(*cases, else_=KEPT))
 
 
@@ -48,21 +64,23 @@ def instant_column(table: Table, read: ir.Table) -> str | None:
     """The column that places a row of this table in time, if it has one."""
     if table.instant is not None:
         return table.instant
-    return "signed_up_at" if "signed_up_at" in read.columns else None
+    optional = {"customers": "signed_up_at", "labels": "as_of"}.get(table.name)
+    return optional if optional in read.columns else None
 
 
 def _bad(read: ir.Table, column: str) -> ir.BooleanValue:
     return read[column].isnull() & read[f"{column}_given"]
 
 
-def _time(read: ir.Table, column: str, extracted_at: int, *, required: bool) -> list[Case]:
+def _time(read: ir.Table, column: str, extracted_at: int | None, *, required: bool) -> list[Case]:
     cases: list[Case] = (
         [(read[column].isnull() & ~read[f"{column}_given"], f"missing {column}")] if required else []
     )
     cases.append((_bad(read, column), f"unparseable {column}"))
     earliest = midnight(date(FIRST_YEAR, 1, 1), "UTC")
     cases.append((read[column] < earliest, f"{column} before {FIRST_YEAR}"))
-    cases.append((read[column] > extracted_at, FUTURE))
+    if extracted_at is not None:
+        cases.append((read[column] > extracted_at, FUTURE))
     return cases
 
 

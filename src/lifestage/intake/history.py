@@ -16,6 +16,16 @@ from lifestage.intake.blocks import block_schema
 from lifestage.intake.tables import Intake
 
 KEY = b"lifestage"
+FACTS = (
+    "as_of",
+    "observed_until",
+    "first_purchase",
+    "first_row",
+    "timezone",
+    "currency",
+    "customers",
+    "report",
+)
 
 
 def write_history(
@@ -41,16 +51,8 @@ def write_history(
                 done += block.num_rows
                 if progress is not None:
                     progress(done, intake.customers)
-            facts = {
-                "as_of": intake.as_of,
-                "observed_until": intake.observed_until,
-                "first_purchase": intake.first_purchase,
-                "timezone": intake.timezone,
-                "currency": intake.currency,
-                "customers": intake.customers,
-                "report": intake.report,
-                "fingerprint": fingerprint.hexdigest(),
-            }
+            facts = {name: getattr(intake, name) for name in FACTS}
+            facts["fingerprint"] = fingerprint.hexdigest()
             writer.add_key_value_metadata({KEY: json.dumps(facts, ensure_ascii=False).encode()})
         part.replace(path)
     finally:
@@ -67,7 +69,14 @@ def writer_of(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 def _texts(schema: pa.Schema) -> list[str]:
     """Parquet paths of the texts that repeat; a dictionary of instants and amounts would only cost time."""
     plain = [f.name for f in schema if pa.types.is_string(f.type) and f.name != "customer_id"]
-    return [*plain, "events.list.element.event_type", "feedback.list.element.kind"]
+    listed = (
+        "purchases.category",
+        "purchases.channel",
+        "events.event_type",
+        "feedback.kind",
+        "subscriptions.plan",
+    )
+    return [*plain, *(name.replace(".", ".list.element.") for name in listed)]
 
 
 class Fingerprint:

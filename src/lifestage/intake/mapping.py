@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from lifestage.errors import InputError
 from lifestage.expressions import parse_expression, referenced, to_sql
-from lifestage.intake.engine import Engine, quoted
+from lifestage.intake.engine import DuckDB, quoted
 from lifestage.intake.numbers import is_number, typed
 from lifestage.intake.sources import Raw
 from lifestage.schemas import CANONICAL, HISTORY, INSTANT, Table
@@ -25,7 +25,7 @@ _TIMES = ("DATE", "TIMESTAMP")
 _IDS = frozenset({"customer_id", "order_id", "session_id"})
 
 
-def read_as_ours(engine: Engine, table: Table, source: Source, raw: Raw) -> ir.Table:
+def read_as_ours(engine: DuckDB, table: Table, source: Source, raw: Raw) -> ir.Table:
     """One row per raw row, lazily: our columns, their `_given` flags, `passes` (the filter) and `row`.
 
     Instants are int64 UTC microseconds; `row` is the raw row as JSON text, computed only where it is used.
@@ -86,7 +86,7 @@ def _tree(written: str, raw: Raw, place: str) -> exp.Expression:
         raise InputError(f"{error}; or did you mean the column '{close[0]}'?") from None
 
 
-def _described(engine: Engine, raw: Raw, sql: str, place: str) -> str:
+def _described(engine: DuckDB, raw: Raw, sql: str, place: str) -> str:
     try:
         return engine.types(f"SELECT {sql} AS value FROM {quoted(raw.relation)}")["value"]
     except duckdb.Error as error:
@@ -117,6 +117,8 @@ def _value(table: Table, column: str, value: str, kind: str, place: str) -> str:
                 advice += ", or strptime(CAST(column AS VARCHAR), '%Y%m%d') for a number like 20240131"
             raise InputError(f"{place}: is of type {kind}, which is no time; {advice}")
         return f"epoch_us({_instant(value, kind)})"
+    if ours == "bool":
+        return _truth(value, kind)
     if ours == "double":
         if kind != "VARCHAR" and not is_number(kind):
             raise InputError(f"{place}: is of type {kind}, which is no number; map a column of numbers")
@@ -151,6 +153,15 @@ def _id(value: str, kind: str) -> str:
         plain = rf"regexp_replace({stripped}, '^(-?[0-9]+)\.0+$', '\1')"
         return f"CASE WHEN contains({value}, '.0') THEN {plain} ELSE {stripped} END"
     return stripped
+
+
+def _truth(value: str, kind: str) -> str:
+    """true/false, yes/no or 1/0 in any spelling; NULL for anything else."""
+    if kind == "BOOLEAN":
+        return value
+    word = f"lower(trim(CAST({value} AS VARCHAR)))"
+    yes, no = "'true', 't', 'yes', 'y', '1', '1.0'", "'false', 'f', 'no', 'n', '0', '0.0'"
+    return f"CASE WHEN {word} IN ({yes}) THEN true WHEN {word} IN ({no}) THEN false END"
 
 
 def _attribute(value: str, kind: str) -> str:

@@ -2,8 +2,7 @@
 
 import json
 import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +44,21 @@ def account(engine: Engine, staged: Staged, as_of: int | None, *, asked: bool) -
 
 
 def write_quarantine(
-    engine: Engine, tables: list[Staged], as_of: int | None, *, asked: bool, path: Path
+    engine: Engine,
+    tables: Mapping[str, Staged],
+    accounts: Mapping[str, dict[str, Any]],
+    as_of: int | None,
+    *,
+    asked: bool,
+    path: Path,
 ) -> None:
     """Every rejected row of every table, to one Parquet file that appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_dir():  # of another engine
-        shutil.rmtree(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with pq.ParquetWriter(part, QUARANTINE, compression="zstd") as writer:
-            for staged in tables:
-                for batch in _rejects(engine, staged, as_of, asked=asked):
+            for name, staged in tables.items():
+                for batch in _rejects(engine, staged, accounts[name]["rejected"], as_of, asked=asked):
                     writer.write_batch(batch)
         part.replace(path)
     finally:
@@ -69,15 +72,38 @@ def check_share(accounts: dict[str, dict[str, Any]], limit: float, path: Path) -
         rejected, judged = counts["rejected_rows"], counts["rejected_rows"] + counts["kept"]
         if judged and rejected / judged > limit:
             reasons = ", ".join(f"{n:,} {reason}" for reason, n in counts["rejected"].items())
+            most = max(counts["rejected"], key=lambda reason: counts["rejected"][reason])
             problems.append(
                 f"{name}: {rejected:,} of {judged:,} rows ({rejected / judged:.1%}) cannot be used, more than "
-                f"intake.max_reject_share = {limit:.1%}: {reasons}"
+                f"intake.max_reject_share = {limit:.1%}: {reasons} (e.g. "
+                f"{_example(path, name, most)}{_advice(most)})"
             )
     if problems:
         raise InputError(
             f"{'; '.join(problems)}. See the rows in {path.as_posix()}; correct the data, the column mapping or the "
             "filter 'where', or raise intake.max_reject_share"
         )
+
+
+def _example(path: Path, table: str, reason: str, width: int = 200) -> str:
+    """The first quarantined row of a reason, as far as it fits into a sentence."""
+    for batch in pq.ParquetFile(path).iter_batches():
+        for row in batch.to_pylist():
+            if (row["table"], row["reason"]) == (table, reason):
+                text = str(row["row"])
+                return text if len(text) <= width else f"{text[:width]}…"
+    return "none kept"
+
+
+def _advice(reason: str) -> str:
+    """What most often lies behind a reason, where something does."""
+    if reason == MALFORMED:
+        return "; is the file UTF-8, and is the source's 'delimiter' right?"
+    if reason == "unparseable amount":
+        return """; a decimal comma reads as replace("price", ',', '.')"""
+    if reason.startswith("unparseable") and reason.endswith("_at"):
+        return """; another date format reads as strptime("order date", '%d.%m.%Y %H:%M')"""
+    return ""
 
 
 def _repeated(staged: Staged, as_of: int | None) -> ir.Table:
@@ -87,15 +113,16 @@ def _repeated(staged: Staged, as_of: int | None) -> ir.Table:
     return again if as_of is None else again.filter(again["t"].isnull() | (again["t"] < as_of))
 
 
-def _rejects(engine: Engine, staged: Staged, as_of: int | None, *, asked: bool) -> Iterator[pa.RecordBatch]:
+def _rejects(
+    engine: Engine, staged: Staged, counted: Mapping[str, int], as_of: int | None, *, asked: bool
+) -> Iterator[pa.RecordBatch]:
     name = staged.table.name
     rows = staged.read
-    bad = rows.filter(~rows["fate"].isin([KEPT, FILTERED]), in_scope(rows, as_of, asked=asked))
-    counted = account(engine, staged, as_of, asked=asked)["rejected"]
-    if any(reason not in (MALFORMED, staged.repeats_reason) for reason in counted):
-        for batch in engine.stream(
-            bad.select(reason=bad["fate"], row=bad["row"]).order_by(["reason", "row"])
-        ):
+    apart = {staged.repeats_reason, *([MALFORMED] if staged.raw.malformed else [])}
+    if counted.keys() - apart:
+        bad = rows.filter(~rows["fate"].isin([KEPT, FILTERED]), in_scope(rows, as_of, asked=asked))
+        kept = engine.keep(f"rejects_{name}", bad.select(reason=bad["fate"], row=bad["row"]))
+        for batch in engine.stream(kept.order_by(["reason", "row"])):
             yield _batch(name, batch["reason"], batch["row"])
     if staged.repeats_reason in counted:
         again = _repeated(staged, as_of)

@@ -1,4 +1,4 @@
-"""Which instants count: the as_of, and how far labels are complete."""
+"""Which instants count: the as_of, and how far labels are complete. The table that defines churn settles them."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,8 +14,12 @@ class Scope:
 
     as_of: int
     observed_until: int
-    first_purchase: int
-    last_purchase: int
+    first_row: int
+    """First and last instant of the table that defines churn."""
+    last_row: int
+    first_purchase: int | None
+    """None without a purchase."""
+    last_purchase: int | None
     asked: bool
 
 
@@ -30,32 +34,24 @@ def asked_as_of(shop: Shop, extracted_at: int, as_of: int | None) -> int | None:
     return midnight(shop.as_of, shop.timezone)
 
 
-def data_end(last_purchase: int, zone: str) -> int:
-    """The local midnight after the last purchase."""
-    return midnight(day_of(last_purchase, zone) + timedelta(days=1), zone)
+def data_end(last_row: int, zone: str) -> int:
+    """The local midnight after the last row."""
+    return midnight(day_of(last_row, zone) + timedelta(days=1), zone)
 
 
-def observed_until(shop: Shop, last_purchase: int, as_of: int) -> int:
+def observed_until(shop: Shop, last_row: int, as_of: int) -> int:
     """Labels are complete up to here: as configured, else the midnight that begins the last day seen."""
     if shop.observed_until is not None:
         return min(midnight(shop.observed_until, shop.timezone), as_of)
-    return midnight(day_of(last_purchase, shop.timezone), shop.timezone)
+    return midnight(day_of(last_row, shop.timezone), shop.timezone)
 
 
-def of_purchases(
-    shop: Shop, first: int | None, last: int | None, as_of: int | None, *, asked: bool
-) -> Scope | None:
-    """The instants that the first and the last purchase settle; None where there is none."""
-    if first is None or last is None:
-        return None
-    if as_of is None:
-        as_of = data_end(last, shop.timezone)
-    return Scope(as_of, observed_until(shop, last, as_of), first, last, asked)
+NOTHING = {"transactions": "purchase", "events": "event", "subscriptions": "term", "labels": "label"}
 
 
-def no_purchase(origin: str, as_of: int | None, zone: str) -> InputError:
+def no_row(table: str, origin: str, as_of: int | None, zone: str) -> InputError:
     before = f" before {moment(as_of, zone):%Y-%m-%d %H:%M} {zone}" if as_of is not None else ""
     return InputError(
-        f"transactions: {origin} holds no usable purchase{before}; "
+        f"{table}: {origin} holds no usable {NOTHING[table]}{before}; "
         "check the file, the column mapping, the filter 'where' and as_of"
     )

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from lifestage.datasets import cdnow
 from lifestage.errors import InputError
-from lifestage.intake.engine import Engine, quoted, text
+from lifestage.intake.engine import DuckDB, quoted, text
 from lifestage.settings import Source
 
 DATASETS = {"cdnow": cdnow.load}
@@ -33,12 +33,12 @@ class Raw:
     stored: bool = True
     """Copied into the engine (CSV, data sets), not read where it lies (Parquet)."""
     malformed: tuple[tuple[str, str], ...] = ()
-    """CSV lines that do not read as a row: what is wrong, the line."""
+    """CSV lines that do not read as a row: what is wrong, the line. (On Spark they are rows of that fate.)"""
     filtered: int = 0
     """Rows that a database left out because they do not pass the filter."""
 
 
-def open_source(engine: Engine, name: str, source: Source) -> Raw:
+def open_source(engine: DuckDB, name: str, source: Source) -> Raw:
     """The raw table of a canonical table `name`. Raises InputError."""
     relation = f"raw_{name}"
     if source.dataset is not None:
@@ -82,7 +82,7 @@ def _list(files: list[Path]) -> str:
     return "[" + ", ".join(text(file.as_posix()) for file in files) + "]"
 
 
-def _open_parquet(engine: Engine, relation: str, origin: str, files: list[Path]) -> Raw:
+def _open_parquet(engine: DuckDB, relation: str, origin: str, files: list[Path]) -> Raw:
     for file in files:
         try:
             pq.read_metadata(file)
@@ -123,7 +123,7 @@ def header(file: Path, delimiter: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _open_csv(engine: Engine, relation: str, source: Source, files: list[Path]) -> Raw:
+def _open_csv(engine: DuckDB, relation: str, source: Source, files: list[Path]) -> Raw:
     """All columns as text, in a table: read once, so that every later step sees the same rows.
 
     Files of one glob may name their columns in different orders; one that lacks a column reads as empty there.

@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 
 from lifestage.errors import InputError
 from lifestage.intake.checks import FILTERED, FUTURE, KEPT, MALFORMED, instant_column, with_fate
-from lifestage.intake.engine import Engine
+from lifestage.intake.engine import DuckDB, Engine
 from lifestage.intake.mapping import attributes, read_as_ours
 from lifestage.intake.sources import Raw, open_source
 from lifestage.intake.warehouse import open_table
@@ -19,10 +19,13 @@ from lifestage.schemas import INSTANT, Table
 from lifestage.settings import Source
 
 NEEDED: dict[str, tuple[str, ...]] = {
-    "transactions": ("amount", "order_id"),
+    "transactions": ("amount", "order_id", "category", "channel", "discount"),
     "events": ("event_type", "session_id"),
     "feedback": ("kind", "score", "resolved_at"),
     "customers": ("acquisition_channel", "acquisition_cost"),
+    "identities": ("alias",),
+    "subscriptions": ("ended_at", "plan", "monthly_price"),
+    "labels": ("churned",),
 }
 """What the history takes of each table, besides customer_id and its instant `t`."""
 
@@ -45,7 +48,7 @@ class Staged:
         return self.rows.filter(self.rows["fate"] == KEPT).drop("fate")
 
 
-def stage(engine: Engine, table: Table, source: Source, extracted_at: int) -> Staged:
+def stage(engine: DuckDB, table: Table, source: Source, extracted_at: int) -> Staged:
     """Open, read and judge one table. Raises InputError."""
     if source.table is None:
         raw = open_source(engine, table.name, source)
@@ -57,18 +60,20 @@ def stage(engine: Engine, table: Table, source: Source, extracted_at: int) -> St
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{table.name}: {raw.origin} cannot be read to its end: {reason}") from None
-    staged = Staged(table, raw, rows, ours, extra)
+    return filled(engine, Staged(table, raw, rows, ours, extra))
+
+
+def filled(engine: Engine, staged: Staged) -> Staged:
+    """The same. Raises InputError where no row was read."""
     if not sum(fates(engine, staged, None, asked=False)["read"].values()):
-        raise no_rows(table.name, raw.origin)
+        raise InputError(
+            f"{staged.table.name}: {staged.raw.origin} has no rows; give a file with data, or remove the table"
+        )
     return staged
 
 
-def no_rows(name: str, origin: str) -> InputError:
-    return InputError(f"{name}: {origin} has no rows; give a file with data, or remove the table")
-
-
 def judged(
-    engine: Engine, table: Table, source: Source, raw: Raw, extracted_at: int
+    engine: DuckDB, table: Table, source: Source, raw: Raw, extracted_at: int
 ) -> tuple[ir.Table, list[str]]:
     """One row per raw row, lazily: customer_id, t, what is needed, `fate` and the raw `row`; further attributes.
 

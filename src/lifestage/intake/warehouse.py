@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import ibis
 
 from lifestage.errors import InputError
-from lifestage.intake.engine import Engine, quoted, text
+from lifestage.intake.engine import DuckDB, quoted, text
 from lifestage.intake.mapping import columns_read
 from lifestage.intake.portable import portable
 from lifestage.intake.sources import Raw
@@ -33,7 +33,7 @@ _TIMES = re.compile(r"date|timestamp(\(\d\))? with(out)? time zone")
 _NUMERIC = re.compile(r"numeric(?:\((\d+),(\d+)\))?")
 
 
-def open_table(engine: Engine, table: Table, source: Source) -> Raw:
+def open_table(engine: DuckDB, table: Table, source: Source) -> Raw:
     """The columns that the mapping reads of a database's table, copied into the engine. Raises InputError."""
     url, name = str(engine.warehouse), str(source.table)
     parts = name.split(".")
@@ -62,7 +62,7 @@ def _shown(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def _from_postgres(engine: Engine, table: Table, source: Source, parts: list[str]) -> Raw:
+def _from_postgres(engine: DuckDB, table: Table, source: Source, parts: list[str]) -> Raw:
     try:
         import adbc_driver_postgresql.dbapi as adbc
     except ImportError:
@@ -130,7 +130,7 @@ def _nothing(relation: str, kinds: dict[str, str]) -> str:
     return f"CREATE OR REPLACE TABLE {quoted(relation)} ({columns})"
 
 
-def _from_ibis(engine: Engine, table: Table, source: Source, parts: list[str]) -> Raw:
+def _from_ibis(engine: DuckDB, table: Table, source: Source, parts: list[str]) -> Raw:
     url = str(engine.warehouse)
     relation, origin = f"raw_{table.name}", f"table {source.table}"
     # Every database has errors of its own class.

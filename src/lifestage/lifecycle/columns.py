@@ -1,14 +1,16 @@
 """Every column that a policy's conditions and sentences may read: its type, unit and meaning.
 
-All features are published as they stand in the catalogue, so that a new feature family is open to policies
-by itself; scores and the columns that staging derives are described here.
+The features of bare transactions are open to every policy. Those of the further families depend on the shop's
+tables: a release's policy may read what the release's own FeatureSpec has, categories as the text of their
+level; scores and the columns that staging derives are described here.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import pyarrow as pa
 
-from lifestage.features.catalogue import CATALOGUE
+from lifestage.features import CATALOGUE, FeatureSpec, catalogue
 
 
 class Published(NamedTuple):
@@ -64,7 +66,7 @@ GIVEN: dict[str, Published] = {
     **SCORES,
     **PROFILE,
 }
-"""What the caller of staging hands over."""
+"""What the caller of staging hands over, whatever tables the shop has."""
 PUBLISHED: dict[str, Published] = {**GIVEN, **DERIVED}
 """What every condition may read; those of risk also signals, those of stages also risk."""
 
@@ -74,14 +76,28 @@ def signal_column(name: str) -> str:
     return SIGNAL_PREFIX + name
 
 
-def for_risk(signals: tuple[str, ...]) -> dict[str, Published]:
+def given(spec: FeatureSpec) -> dict[str, Published]:
+    """GIVEN with the further features of a model."""
+    further = {
+        name: Published(f.unit, f.meaning, f.meaning_zh, TEXT if f.categorical else pa.float64())
+        for name, f in catalogue(spec).items()
+        if name not in CATALOGUE
+    }
+    return {**GIVEN, **further}
+
+
+def for_risk(
+    signals: tuple[str, ...], published: Mapping[str, Published] = PUBLISHED
+) -> dict[str, Published]:
     """Columns open to conditions of risk levels."""
     on = {
         signal_column(s): Published("true or false", f"signal {s} is on", f"信号 {s}", TRUTH) for s in signals
     }
-    return {**PUBLISHED, **on}
+    return {**published, **on}
 
 
-def for_stages(signals: tuple[str, ...]) -> dict[str, Published]:
+def for_stages(
+    signals: tuple[str, ...], published: Mapping[str, Published] = PUBLISHED
+) -> dict[str, Published]:
     """Columns open to conditions and sentences of stages."""
-    return {**for_risk(signals), "risk": RISK}
+    return {**for_risk(signals, published), "risk": RISK}

@@ -85,11 +85,23 @@ def query(sql: str, block: pa.Table) -> dict[str, npt.NDArray[Any]]:
     return prepared[key].run(block)
 
 
+def _sample(type_: pa.DataType) -> pa.Scalar:
+    if pa.types.is_string(type_):
+        return pa.scalar(None, type_)  # what a shop's texts look like is not known here
+    return pa.scalar(1).cast(type_)
+
+
 def type_of(expression: str, columns: Mapping[str, pa.DataType]) -> str:
-    """DuckDB's type of an expression over a block with these columns. Raises duckdb.Error if it does not fit."""
+    """DuckDB's type of an expression over a block with these columns, evaluated for one made-up customer.
+
+    Raises duckdb.Error if it does not fit, or if a value of it can be computed for no such customer.
+    """
     checker = _kept().checker
-    checker.register(BLOCK, pa.schema(list(columns.items())).empty_table())
+    schema = pa.schema(list(columns.items()))
+    checker.register(BLOCK, pa.table([pa.array([_sample(field.type)]) for field in schema], schema=schema))
     try:
-        return str(checker.execute(f"SELECT ({expression}) FROM {BLOCK}").description[0][1])
+        answer = checker.execute(f"SELECT ({expression}) FROM {BLOCK}")
+        answer.fetchall()
+        return str(answer.description[0][1])
     finally:
         checker.unregister(BLOCK)

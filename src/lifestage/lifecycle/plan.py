@@ -39,7 +39,7 @@ def plan(policy: Policy) -> Plan:
     signals = _spoken(policy, policy.signals)
     steps, read = _steps(policy)
     read |= {column for s in (*stages, *signals) if s is not None for column in s.columns}
-    inputs = sorted((read & columns.PUBLISHED.keys()) | {"previous_stage"})
+    inputs = sorted((read & policy.published.keys()) | {"previous_stage"})
     return Plan(steps, tuple(inputs), stages, signals)
 
 
@@ -50,7 +50,7 @@ def _spoken(policy: Policy, items: Sequence[Stage | Signal]) -> tuple[Sentence |
             found.append(None)
         else:
             text = item.because.en if policy.language == "en" else item.because.zh
-            found.append(sentence(f"{item.name}: {text}", columns.PUBLISHED, f"policy {policy.name}"))
+            found.append(sentence(f"{item.name}: {text}", policy.published, f"policy {policy.name}"))
     return tuple(found)
 
 
@@ -67,7 +67,7 @@ def _first(cases: Iterable[tuple[str, int]], default: int) -> str:
 def _steps(policy: Policy) -> tuple[str, set[str]]:
     """The query, and every column its conditions read."""
     names = tuple(signal.name for signal in policy.signals)
-    open_to = columns.for_stages(names)
+    open_to = columns.for_stages(names, policy.published)
     read: set[str] = set()
 
     def true(text: str) -> str:

@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from lifestage.documents import Model, read_yaml, validate
 from lifestage.errors import InputError
+from lifestage.features import PLAIN, FeatureSpec
 from lifestage.lifecycle import columns
 from lifestage.lifecycle.conditions import condition
 from lifestage.lifecycle.segments import SEGMENTS
@@ -109,6 +110,7 @@ class Policy(Model):
     risk: tuple[Risk, ...] = ()
     signals: tuple[Signal, ...] = ()
     _source: str = PrivateAttr(default="")
+    _given: dict[str, columns.Published] = PrivateAttr(default_factory=lambda: dict(columns.GIVEN))
 
     @model_validator(mode="after")
     def _coherent(self) -> "Policy":
@@ -132,6 +134,16 @@ class Policy(Model):
         """The YAML text this policy was read from."""
         return self._source
 
+    @property
+    def given(self) -> dict[str, columns.Published]:
+        """The columns that the caller of staging hands over."""
+        return self._given
+
+    @property
+    def published(self) -> dict[str, columns.Published]:
+        """What every condition of this policy may read."""
+        return {**self._given, **columns.DERIVED}
+
     def __hash__(self) -> int:
         return hash((self.name, self.version, self.default, self._source))
 
@@ -152,13 +164,14 @@ def _repeated(names: Iterable[str]) -> str | None:
     return None
 
 
-def parse(document: Any, where: str, source: str | None = None) -> Policy:
-    """A checked policy; `where` names it in errors.
+def parse(document: Any, where: str, source: str | None = None, spec: FeatureSpec = PLAIN) -> Policy:
+    """A checked policy; `where` names it in errors, `spec` says which features its conditions may read.
 
     Raises InputError with one line per mistake of form, else for the first condition that is wrong.
     """
     policy = validate(Policy, document, where, _place)
     policy._source = source or yaml.safe_dump(document, allow_unicode=True, sort_keys=False)
+    policy._given = columns.given(spec)
     _check_conditions(policy, where)
     return policy
 
@@ -189,10 +202,11 @@ def _check_conditions(policy: Policy, where: str) -> None:
         "segment": tuple(SEGMENTS),
         "risk": tuple(risk.name for risk in policy.risk),
     }
-    for_risk, for_stages = columns.for_risk(names), columns.for_stages(names)
+    published = policy.published
+    for_risk, for_stages = columns.for_risk(names, published), columns.for_stages(names, published)
     for signal in policy.signals:
         for level, text in signal.conditions():
-            condition(text, columns.PUBLISHED, f"{where}: signals.{signal.name}.{level}", fixed)
+            condition(text, published, f"{where}: signals.{signal.name}.{level}", fixed)
     for risk in policy.risk:
         condition(risk.when, for_risk, f"{where}: risk.{risk.name}.when", fixed)
     for stage in policy.stages:
@@ -206,12 +220,13 @@ def _check_conditions(policy: Policy, where: str) -> None:
             if item.because is not None:
                 for language in ("en", "zh"):
                     template = getattr(item.because, language)
-                    sentence(template, columns.PUBLISHED, f"{where}: {part}.{item.name}.because.{language}")
+                    sentence(template, published, f"{where}: {part}.{item.name}.because.{language}")
 
 
-def parse_text(text: bytes | str, where: str) -> Policy:
+def parse_text(text: bytes | str, where: str, spec: FeatureSpec = PLAIN) -> Policy:
     """A checked policy from YAML text. Raises InputError."""
-    return parse(read_yaml(text, where), where, text if isinstance(text, str) else text.decode("utf-8"))
+    document = read_yaml(text, where)
+    return parse(document, where, text if isinstance(text, str) else text.decode("utf-8"), spec)
 
 
 def presets() -> list[str]:
@@ -222,18 +237,25 @@ def presets() -> list[str]:
     )
 
 
-def load(name_or_path: str | Path) -> Policy:
-    """A preset by its name, or the policy in a YAML file. Raises InputError."""
+def load(name_or_path: str | Path, spec: FeatureSpec = PLAIN) -> Policy:
+    """A preset by its name, or the policy in a YAML file, for a model with the features of `spec`.
+
+    Raises InputError.
+    """
+    return parse_text(*read(name_or_path), spec)
+
+
+def read(name_or_path: str | Path) -> tuple[bytes, str]:
+    """The YAML text of a policy, and its name in errors. Raises InputError where there is none."""
     text = str(name_or_path)
     if text in presets():
         preset = files("lifestage.lifecycle").joinpath("presets", f"{text}.yaml")
-        return parse_text(preset.read_bytes(), f"preset {text}")
+        return preset.read_bytes(), f"preset {text}"
     try:
-        content = Path(text).read_bytes()
+        return Path(text).read_bytes(), text
     except OSError as error:
         known = ", ".join(presets())
         raise InputError(
             f"policy '{text}': cannot be read ({error.strerror}); "
             f"give the path of a policy file (.yaml) or one of the presets: {known}"
         ) from None
-    return parse_text(content, text)

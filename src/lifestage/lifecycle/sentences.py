@@ -1,5 +1,6 @@
 """Sentences of a policy with {column} places, filled for each customer: why someone is where they are."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -30,6 +31,10 @@ class Sentence:
     text: str
     columns: tuple[str, ...]
     factors: tuple[float, ...]
+
+
+_ONE = re.compile(r"(?<![\d.,-])1 (day|order|refund|event|ticket)s\b")
+"""English counts one thing in the singular."""
 
 
 def sentence(template: str, columns: Mapping[str, Published], where: str) -> Sentence:
@@ -98,4 +103,4 @@ def _filled(sentence_: Sentence, block: Mapping[str, pa.Array], which: npt.NDArr
     for name, factor in zip(sentence_.columns, sentence_.factors, strict=True):
         taken = block[name].take(pa.array(which)).to_pylist()
         values.append(taken if factor == 1 else [value * factor for value in taken])
-    return [sentence_.text % row for row in zip(*values, strict=True)]
+    return [_ONE.sub(r"1 \1", sentence_.text % row) for row in zip(*values, strict=True)]

@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lifestage.errors import InputError
-from lifestage.lifecycle import columns as published
 from lifestage.lifecycle import engine
 from lifestage.lifecycle.conditions import first_line
 from lifestage.lifecycle.plan import RISK, STAGE, level_of, plan
@@ -50,7 +49,7 @@ RESULT = pa.schema(
 def assign(policy: Policy, columns: Block, as_of: int, previous: pa.Table | None) -> pa.Table:
     """One row per customer, in the order of `columns`: RESULT.
 
-    `columns` holds customer_id and what the policy reads of lifecycle.columns.GIVEN, floats NULL where
+    `columns` holds customer_id and what the policy reads of its `given` columns, floats NULL where
     undefined. `previous` holds schemas.PREVIOUS for the same customers in the same order, its stage NULL at
     first sight. `as_of` is in UTC microseconds. A customer who stays keeps `stage_since`, one who moves gets
     `as_of`; `previous_stage` is what `previous` says, even if this policy has no such stage.
@@ -99,9 +98,9 @@ def assign(policy: Policy, columns: Block, as_of: int, previous: pa.Table | None
 
 
 def columns_read(policy: Policy) -> tuple[str, ...]:
-    """The columns of lifecycle.columns.GIVEN that decide something under this policy, sorted."""
+    """The given columns that decide something under this policy, sorted."""
     ranks = {*RFM, *(("clv_percentile",) if policy.tiers else ())}
-    return tuple(sorted((set(plan(policy).inputs) | ranks) & set(published.GIVEN)))
+    return tuple(sorted((set(plan(policy).inputs) | ranks) & set(policy.given)))
 
 
 def _array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -114,7 +113,7 @@ def _given(columns: Block, name: str, policy: Policy) -> pa.Array:
         raise InputError(
             f"policy {policy.name}: the column '{name}' is missing, but a condition reads it; supply it"
         )
-    return _array(columns.column(name)).cast(published.GIVEN[name].type)
+    return _array(columns.column(name)).cast(policy.given[name].type)
 
 
 def _floats(columns: Block, name: str) -> Floats:

@@ -36,6 +36,8 @@ class Version:
     version: str
     run_id: str
     metrics: Mapping[str, float]
+    as_of: str = ""
+    """The day that it was trained as of."""
 
 
 @contextmanager
@@ -130,8 +132,9 @@ class Tracker:
                 f"{model}: has no version '{alias_or_version}' in {self.uri}; train it first "
                 "(python -m training.train_clv and training.train_churn)"
             ) from None
-        metrics = self.client.get_run(found.run_id).data.metrics
-        return Version(model, str(found.version), found.run_id, metrics)
+        data = self.client.get_run(found.run_id).data
+        as_of = data.params.get("as_of", "")
+        return Version(model, str(found.version), found.run_id, data.metrics, as_of)
 
     def alias(self, version: Version, alias: str) -> None:
         """Point `alias` at a version."""

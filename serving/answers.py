@@ -1,0 +1,114 @@
+"""Answers, as the OpenAPI page documents them."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+Instant = Annotated[str, Field(description="ISO-8601, UTC", examples=["1998-07-01T00:00:00Z"])]
+Probability = Annotated[float | None, Field(ge=0, le=1)]
+Money = Annotated[float | None, Field(ge=0, description="In the shop's currency.")]
+
+
+class Signal(BaseModel):
+    name: str
+    level: str
+
+
+class Placed(BaseModel):
+    """Where the policy places a customer, and why."""
+
+    stage: str | None
+    stage_since: Instant | None
+    previous_stage: str | None
+    tier: str | None
+    segment: str | None
+    risk: str | None
+    signals: list[Signal] | None
+    reasons: list[str] | None
+    action: str | None
+
+
+class Staged(Placed):
+    """What the policy makes of one customer."""
+
+    customer_id: str
+
+
+class Score(Placed):
+    """One customer's score; null = undefined or not filled yet. Instants are UTC."""
+
+    customer_id: str
+    as_of: Instant
+    eligible: Annotated[
+        bool, Field(description="Customer enough for a churn probability, by the release's definition.")
+    ]
+    churn_probability: Annotated[Probability, Field(description="Of churn within the churn horizon.")]
+    churn_percentile: Annotated[Probability, Field(description="Rank among the eligible of the release.")]
+    p_alive: Probability
+    expected_orders: Annotated[float | None, Field(ge=0, description="Within the CLV horizon.")]
+    expected_order_value: Money
+    clv: Annotated[Money, Field(description="Discounted value of the orders within the CLV horizon.")]
+    clv_percentile: Annotated[Probability, Field(description="Rank among all buyers of the release.")]
+    spend_low: Money
+    spend_high: Money
+    p_order: Annotated[Probability, Field(description="Of at least one order within the CLV horizon.")]
+    next_order_at: Annotated[Instant | None, Field(description="Median, given one comes within the horizon.")]
+    next_order_low: Instant | None
+    next_order_high: Instant | None
+    release: str
+
+
+class Answered(BaseModel):
+    """What every answer says about itself."""
+
+    as_of: Instant
+    release: str
+    churn_horizon_days: Annotated[float | None, Field(description="null: of a release not loaded now.")]
+    clv_horizon_days: Annotated[
+        float | None, Field(description="null: of a release not loaded now, or one without a CLV model.")
+    ]
+    currency: str
+
+
+class ScoreResponse(Answered):
+    scores: list[Score]
+
+
+class StageResponse(Answered):
+    policy: str
+    missing: Annotated[
+        list[str],
+        Field(description="Columns that the policy reads and no customer gave: they counted as unknown."),
+    ]
+    stages: list[Staged]
+
+
+class StageChange(BaseModel):
+    as_of: Instant
+    stage: str
+    stage_since: Instant | None
+
+
+class CustomerResponse(Answered):
+    run: Annotated[str, Field(description="The scoring run that the score comes from.")]
+    score: Score
+    stage_history: Annotated[list[StageChange], Field(description="Changes of stage, the oldest first.")]
+
+
+class Fault(BaseModel):
+    path: Annotated[str, Field(examples=["customers[0].purchases[3].amount"])]
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: Annotated[str, Field(examples=["urn:lifestage:problem:invalid-request"])]
+    title: str
+    status: int
+    detail: Annotated[str, Field(description="One sentence that says what to mend.")]
+    path: Annotated[str | None, Field(description="The field at fault, if it is one.")] = None
+    errors: Annotated[list[Fault] | None, Field(description="All faults found, the first twenty.")] = None
+
+
+Json = dict[str, Any]

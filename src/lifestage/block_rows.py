@@ -1,0 +1,155 @@
+"""A block's rows of one kind, with what is worked out once and shared by every cutoff, and the rows of a view."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from lifestage.localtime import local_days, to_local
+from lifestage.ragged import Bools, Coded, Floats, Ints, Ragged, encode, next_same, owners
+from lifestage.schemas import INSTANT
+
+
+class BlockRows:
+    """All rows of one kind: their customers, local calendar, texts as codes."""
+
+    def __init__(self, rows: Ragged, zone: str) -> None:
+        self.rows = rows
+        self.zone = zone
+        self._coded: dict[str, Coded] = {}
+        self._next: dict[str, Ints] = {}
+
+    @cached_property
+    def local(self) -> Ints:
+        """Local wall-clock microseconds of each row."""
+        return to_local(self.rows.t, self.zone)
+
+    @cached_property
+    def day(self) -> Ints:
+        """Number of the local day of each row."""
+        return local_days(self.rows.t, self.zone)
+
+    @cached_property
+    def owner(self) -> Ints:
+        """The customer of each row, -1 for a row of nobody."""
+        return owners(self.rows)
+
+    def coded(self, column: str) -> Coded:
+        """A text column."""
+        if column not in self._coded:
+            self._coded[column] = encode(self.rows.columns[column])
+        return self._coded[column]
+
+    def numbers(self, column: str) -> Floats:
+        """A column of numbers or instants, NaN where it is null. (A double holds instants exactly.)"""
+        values = self.rows.columns[column]
+        if values.type == INSTANT:
+            values = values.view(pa.int64())
+        return np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
+
+    def next_same(self, column: str) -> Ints:
+        """The customer's next row with the same text (see ragged.next_same)."""
+        if column not in self._next:
+            self._next[column] = next_same(self.owner, self.coded(column).codes)
+        return self._next[column]
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """Purchase occasions of n customers as known at one instant, each customer's in order of time.
+
+    Customer i owns rows [starts[i], ends[i]) of `t` (instants), `amount` (currency, net of the refunds known
+    then, >= 0) and of the columns below. Fully refunded orders are no occasions and are left out, and so is
+    every row outside the view: each row belongs to a customer.
+    """
+
+    starts: Ints
+    ends: Ints
+    t: Ints
+    amount: Floats
+    _block: BlockRows
+    """The block's purchases, of which `kept` are these (None: all)."""
+    kept: Bools | None = None
+
+    @property
+    def counts(self) -> Ints:
+        return self.ends - self.starts
+
+    @property
+    def zone(self) -> str:
+        return self._block.zone
+
+    @cached_property
+    def local(self) -> Ints:
+        """Local wall-clock microseconds of each row."""
+        return self._block.local if self.kept is None else self._block.local[self.kept]
+
+    @cached_property
+    def day(self) -> Ints:
+        """Number of the local day of each row."""
+        return self._block.day if self.kept is None else self._block.day[self.kept]
+
+    @cached_property
+    def owner(self) -> Ints:
+        """The customer of each row."""
+        return np.repeat(np.arange(len(self.starts)), self.counts)
+
+    @cached_property
+    def discount(self) -> Floats:
+        """Discount granted on each row, currency; NaN where it is not known."""
+        whole = self._block.numbers("discount")
+        return whole if self.kept is None else whole[self.kept]
+
+    def coded(self, column: str) -> Coded:
+        """`category` or `channel` of each row."""
+        whole = self._block.coded(column)
+        return whole if self.kept is None else Coded(whole.codes[self.kept], whole.dictionary)
+
+
+@dataclass(frozen=True)
+class Known:
+    """Rows of one kind before the cutoff, flat: customers in their order, each customer's rows in order of time."""
+
+    row: Ints
+    """Place in the block's arrays."""
+    owner: Ints
+    t: Ints
+    _block: BlockRows
+    _cutoff: int
+    _ends: Ints
+    """Where each customer's rows of the view end in the block's arrays."""
+
+    def codes(self, column: str) -> Coded:
+        """A text column of these rows."""
+        whole = self._block.coded(column)
+        return Coded(whole.codes[self.row], whole.dictionary)
+
+    def numbers(self, column: str) -> Floats:
+        """A column of numbers, NaN where it is null."""
+        return self._block.numbers(column)[self.row]
+
+    def instants(self, column: str) -> Floats:
+        """A column of instants, NaN where it is null or not before the cutoff."""
+        values = self.numbers(column)
+        return np.where(values < self._cutoff, values, np.nan)
+
+    @cached_property
+    def day(self) -> Ints:
+        """Number of the local day of each row."""
+        return self._block.day[self.row]
+
+    def next_same(self, column: str) -> Ints:
+        """Place among these rows of the customer's next one with the same text; -1 where there is none.
+
+        Rows without a text are followed by the next row without one.
+        """
+        following = self._block.next_same(column)[self.row]
+        last = following >= self._ends[self.owner]
+        return np.where(last, -1, np.searchsorted(self.row, following))
+
+
+def known_rows(block: BlockRows, view: Ragged, cutoff: int) -> Known:
+    """The rows of a block that a view before `cutoff` holds."""
+    row = np.flatnonzero((view.t < cutoff) & (block.owner >= 0))
+    return Known(row, block.owner[row], view.t[row], block, cutoff, view.ends)

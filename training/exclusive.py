@@ -1,0 +1,36 @@
+"""One run a shop at a time: a lock that the kernel drops with the process, and what a killed run left, removed."""
+
+import fcntl
+import shutil
+from pathlib import Path
+from typing import IO
+
+from training.command import say
+
+_held: dict[Path, IO[str]] = {}
+LEFT_OVERS = (".history.parquet.*", ".quarantine.parquet.*", ".spill-*", "runs/.*")
+"""Drafts of files and folders: under the lock nobody alive is writing them."""
+
+
+def hold(folder: Path) -> None:
+    """Hold the lock of an output folder until this process ends; waits for a run that has it.
+
+    History, runs and store of a shop belong together: two runs at once could read one another's history.
+    """
+    folder = folder.resolve()
+    if folder in _held:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / ".lock").open("w", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say(f"waiting for another run in {folder.name} to end ...")
+        fcntl.flock(file, fcntl.LOCK_EX)
+    _held[folder] = file
+    for pattern in LEFT_OVERS:
+        for path in folder.glob(pattern):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
