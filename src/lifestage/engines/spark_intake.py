@@ -108,7 +108,9 @@ def _write(engine: SparkEngine, shop: Shop, spark: Spark, cleaned: Cleaned, path
         figures: Counter[str] = Counter()
         for row in ranges.mapInArrow(_Part(customers), "figures string").collect():
             figures.update(json.loads(row["figures"]))
-        own = attributes_of(cleaned.rows["customers"]) if "customers" in cleaned.rows else {}
+        own: dict[str, pa.DataType] = {}
+        if "customers" in cleaned.rows:
+            own = attributes_of(cleaned.rows["customers"].select(cleaned.staged["customers"].extra))
         (found,) = spark.map(partial(_fingerprint, own), [str(draft)])
         facts = {
             **cleaned.facts(shop, figures),
