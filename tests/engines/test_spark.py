@@ -1,142 +1,22 @@
-"""Spark against the embedded engine: the same history, models and scores to the bit, the same words for bad input."""
+"""The intake on Spark against the embedded engine: messy tables, the same words for bad input."""
 
-import json
 import random
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
-from lifestage import engines, fitting, references, release, samples
-from lifestage.datasets.simulated import World
-from lifestage.datasets.simulated_files import simulate
+from lifestage import engines
 from lifestage.engines.spark import Spark
 from lifestage.errors import InputError
-from lifestage.history_file import HistoryFile
-from lifestage.labels import Definition
-from lifestage.lifecycle import policy
 from lifestage.localtime import midnight
-from lifestage.runs import score_run
-from lifestage.settings import Shop, parse
-from lifestage.store import open_store
 
 ROOT = Path(__file__).parents[2]
 LATE = 4_000_000_000_000_000  # 2096: nothing is in the future
 Document = dict[str, Any]
-
-
-def both(document: Document, spark: Document, folder: Path) -> dict[str, Shop]:
-    """The shop on each engine."""
-    return {
-        engine: parse(
-            {**document, "engine": engine, "engine_options": spark, "output_dir": str(folder / engine)},
-            "shop.yaml",
-        )
-        for engine in ("duckdb", "pyspark")
-    }
-
-
-def made(shops: dict[str, Shop], as_of: int | None = None) -> tuple[HistoryFile, HistoryFile]:
-    files = [engines.make_history(s, LATE, as_of, s.output / "history.parquet") for s in shops.values()]
-    return files[0], files[1]
-
-
-def rows(file: HistoryFile) -> list[dict[str, Any]]:
-    tables = [pq.read_table(part) for part in file.files]
-    return pa.concat_tables(tables).to_pylist()
-
-
-def quarantined(shop: Shop) -> list[dict[str, Any]]:
-    found = pq.read_table(shop.output / "quarantine.parquet").to_pylist()
-    for row in found:
-        if row["reason"] == "line that is no CSV row":
-            row["row"] = json.loads(row["row"])["line"]  # each reader has its own words for what is wrong
-    return sorted(found, key=str)
-
-
-def alike(ours: HistoryFile, theirs: HistoryFile) -> None:
-    assert theirs.facts == ours.facts  # the fingerprint of every bit among them
-    assert theirs.path.is_dir()
-    assert rows(theirs) == rows(ours)
-
-
-@pytest.fixture(scope="module")
-def simulated(tmp_path_factory: pytest.TempPathFactory, spark_options: Document) -> dict[str, Shop]:
-    folder = tmp_path_factory.mktemp("simulated")
-    simulate(folder / "data", 1_000, 3, World())
-    document = yaml.safe_load((ROOT / "configs" / "shop.yaml").read_text(encoding="utf-8"))
-    for name, source in document["sources"].items():
-        source["path"] = str(folder / "data" / f"{name}.parquet")
-    document["churn"] |= {"train_cutoffs": 1}
-    document["scoring"] = {"block_customers": 300}
-    return both(document, spark_options, folder)
-
-
-def same(a: Any, b: Any) -> bool:
-    return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-
-
-def test_training_and_scores_are_the_same_to_the_bit(simulated: dict[str, Shop], tmp_path: Path) -> None:
-    ours, theirs = made(simulated)
-    alike(ours, theirs)
-    assert len(theirs.files) > 1
-    assert all(rows(ours)[0][kind] is not None for kind in ("purchases", "refunds", "events", "feedback"))
-    assert ours.facts["report"]["refunds_linked"] > 0
-    found = [(fitting.fit_clv(shop, file), fitting.fit_churn(shop, file))
-             for shop, file in zip(simulated.values(), (ours, theirs), strict=True)]  # fmt: skip
-    for side, (clv, churn) in zip("ab", found, strict=True):
-        clv.shipped.save(tmp_path / side / "clv", {})
-        churn.shipped.model.save(tmp_path / side / "churn", {})
-    models = [
-        {p.relative_to(tmp_path / side): p.read_bytes() for p in (tmp_path / side).rglob("*.*")}
-        for side in "ab"
-    ]
-    assert models[0] == models[1]
-    assert found[0][1].rows == found[1][1].rows
-
-    moment = ours.facts["as_of"]
-    clv, churn = found[0][0].shipped, found[0][1].shipped.model
-    columns = [samples.reference_columns(file, moment, churn, clv) for file in (ours, theirs)]
-    assert columns[0].keys() == columns[1].keys()
-    assert all(same(columns[0][name], columns[1][name]) for name in columns[0])
-    meta = {"shop": "shop", "timezone": ours.zone, "currency": "CNY", "as_of": moment}
-    reference = references.collect(columns[0])
-    folders = {"churn": tmp_path / "a/churn", "clv": tmp_path / "a/clv"}
-    release.write(
-        tmp_path / "releases", "r", **folders, policy=policy.load("ecommerce"), reference=reference, meta=meta
-    )
-
-    # a past date first: some customers are not known then, and the stages of that run are those before the next
-    store = f"sqlite:///{tmp_path / 'store.db'}"
-    for day in (date(2025, 1, 1), date(2026, 1, 1)):
-        cutoff = midnight(day, ours.zone)
-        runs = [score_run(file, tmp_path / "releases/r", tmp_path / side, f"as-of-{day}", cutoff, store=store)
-                for side, file in zip("ab", (ours, theirs), strict=True)]  # fmt: skip
-        tables = [pa.concat_tables(pq.read_table(part) for part in run.parts) for run in runs]
-        assert tables[0].equals(tables[1])
-        assert runs[0].customers == runs[1].customers == len(tables[0]) > 500
-        open_store(store).publish(runs[1].name, cutoff, runs[1].parts, current=True)
-    assert tables[1]["previous_stage"].null_count < len(tables[1])
-
-
-def test_samples_come_back_as_they_are_here(simulated: dict[str, Shop]) -> None:
-    path = simulated["pyspark"].output / "history.parquet"
-    here, there = HistoryFile(path), engines.open_history(simulated["pyspark"], path)
-    cutoffs = [midnight(date(2025, month, 1), here.zone) for month in (3, 7)]
-    asked: Document = {"definition": Definition(horizon_days=60), "spec": fitting.learn_features(simulated["duckdb"], here)}
-    done: list[int] = []
-    mine = samples.churn_samples(here, cutoffs, **asked)
-    other = samples.churn_samples(there, cutoffs, **asked, progress=done.append)
-    assert done == [here.customers]
-    for cutoff in cutoffs:
-        assert same(mine[cutoff].churned, other[cutoff].churned)
-        for name, values in mine[cutoff].features.items():
-            assert same(values, other[cutoff].features[name]), name
 
 
 def messy(seed: int) -> list[str]:
@@ -178,7 +58,7 @@ def messy(seed: int) -> list[str]:
     return lines
 
 
-def test_messy_lines_of_csv(spark_options: Document, tmp_path: Path) -> None:
+def test_messy_lines_of_csv(both: type[Any], tmp_path: Path) -> None:
     """Local times twice or never, exact sums, ids, texts that are no numbers, lines that are no rows."""
     lines = messy(1)
     (tmp_path / "x1.csv").write_text("\ufeff" + "\n".join(lines[:201]) + "\n", encoding="utf-8")
@@ -205,15 +85,14 @@ def test_messy_lines_of_csv(spark_options: Document, tmp_path: Path) -> None:
     }
     document = {"shop": "messy", "timezone": "America/New_York", "currency": "USD",
                 "intake": {"max_reject_share": 1}, "sources": {"transactions": source}}  # fmt: skip
-    shops = both(document, spark_options, tmp_path)
-    ours, theirs = made(shops)
-    assert quarantined(shops["pyspark"]) == quarantined(shops["duckdb"])
-    alike(ours, theirs)
+    pair = both(document, tmp_path)
+    ours, theirs = pair.made()
+    pair.alike(ours, theirs)
     reasons = ours.facts["report"]["tables"]["transactions"]["rejected"]
     assert {"line that is no CSV row", "amount not finite", "ordered_at before 1950"} <= reasons.keys()
 
 
-def test_repeated_ids_and_typed_columns(spark_options: Document, tmp_path: Path) -> None:
+def test_repeated_ids_and_typed_columns(both: type[Any], tmp_path: Path) -> None:
     """Ids used twice, instants in nanoseconds, rows at and after the as_of, a table of Spark's own."""
     r = random.Random(5)
     cut = midnight(date(2021, 2, 1), "Europe/Berlin")
@@ -243,19 +122,17 @@ def test_repeated_ids_and_typed_columns(spark_options: Document, tmp_path: Path)
                           "columns": {"customer_id": "id", "signed_up_at": "since", "vip": "vip", "city": "city"}},
         },
     }  # fmt: skip
-    shops = both(document, spark_options, tmp_path)
-    session = Spark(shops["pyspark"].engine_options).session
+    pair = both(document, tmp_path)
+    session = Spark(pair.pyspark.engine_options).session
     session.read.parquet(str(tmp_path / "people.parquet")).createOrReplaceTempView("people")
-    sources = shops["pyspark"].sources
+    sources = pair.pyspark.sources
     people_there = sources.customers.model_copy(update={"path": None, "table": "people"})
-    shops["pyspark"] = shops["pyspark"].model_copy(
-        update={"sources": sources.model_copy(update={"customers": people_there})}
-    )
-    ours, theirs = made(shops, cut)
+    sources = sources.model_copy(update={"customers": people_there})
+    pair.pyspark = pair.pyspark.model_copy(update={"sources": sources})
+    ours, theirs = pair.made(cut)
     for facts in (ours.facts, theirs.facts):
         assert facts["report"]["tables"]["customers"].pop("source")
-    assert quarantined(shops["pyspark"]) == quarantined(shops["duckdb"])
-    alike(ours, theirs)
+    pair.alike(ours, theirs)
     rejected = {name: t["rejected"] for name, t in ours.facts["report"]["tables"].items()}
     assert rejected["transactions"]["repeated order_id"] > 10
     assert rejected["customers"]["repeated customer_id"] > 10
@@ -271,9 +148,7 @@ def test_repeated_ids_and_typed_columns(spark_options: Document, tmp_path: Path)
         ({"where": "prize > 9"}, r"transactions: '.*' holds no usable purchase"),
     ],
 )
-def test_bad_input_in_the_same_words(
-    spark_options: Document, tmp_path: Path, change: Document, message: str
-) -> None:
+def test_bad_input_in_the_same_words(both: type[Any], tmp_path: Path, change: Document, message: str) -> None:
     pq.write_table(pa.table({"id": ["a"], "at": ["2021-01-01"], "prize": [1.0]}), tmp_path / "o.parquet")
     columns = {"customer_id": "id", "ordered_at": "at", "amount": "prize"}
     source = {
@@ -281,9 +156,8 @@ def test_bad_input_in_the_same_words(
         **change,
         "columns": {**columns, **change.get("columns", {})},
     }
-    document = {"shop": "bad", "timezone": "UTC", "currency": "EUR", "sources": {"transactions": source},
-                "engine": "pyspark", "engine_options": spark_options, "output_dir": str(tmp_path / "out")}  # fmt: skip
-    shop = parse(document, "shop.yaml")
+    document = {"shop": "bad", "timezone": "UTC", "currency": "EUR", "sources": {"transactions": source}}  # fmt: skip
+    shop = both.on("pyspark", document, tmp_path)
     with pytest.raises(InputError, match=message):
         engines.make_history(shop, LATE, None, shop.output / "history.parquet")
     assert not (shop.output / "history.parquet").exists()

@@ -64,7 +64,14 @@ class Spark:
         builder = SparkSession.builder.appName("lifestage").master(self.options.master)
         for name, value in settings.items():
             builder = builder.config(name, value)
-        return builder.getOrCreate()
+        try:
+            return builder.getOrCreate()
+        except Exception as error:  # Py4J's and Spark's have no class in common
+            said = re.search(r"(?:Exception|Error): (.+)", str(error))
+            raise InputError(
+                f"engine pyspark: no session at '{self.options.master}' ({said[1] if said else error}); check "
+                "engine_options, and that the cluster can be reached from here"
+            ) from error
 
     @cached_property
     def partitions(self) -> int:

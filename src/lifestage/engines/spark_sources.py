@@ -6,29 +6,24 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lifestage.engines.spark import spoken
+from lifestage.engines.spark_engine import column
 from lifestage.errors import InputError
 from lifestage.intake.partitions import MALFORMED_LINE
-from lifestage.intake.sources import DATASETS, files_of, header, kind_of
+from lifestage.intake.sources import DATASETS, files_of, layouts
 from lifestage.settings import Source
 
 
 def open_frame(session: Any, name: str, source: Source) -> tuple[Any, str]:
     """The raw table of a canonical table `name`, and what to call it in errors. Raises InputError."""
-    with spoken():
-        if source.dataset is not None:
-            return session.createDataFrame(DATASETS[source.dataset]()), f"dataset {source.dataset}"
-        if source.table is not None:
-            return session.table(source.table), f"table {source.table}"
-        path = str(source.path)
-        if "://" in path and path.rstrip("/*").lower().endswith(".parquet"):  # Spark's own file systems
-            return session.read.option("mergeSchema", "true").parquet(path), f"'{path}'"
-        files = files_of(name, path)
-        kinds = {kind_of(name, file) for file in files}
-        if len(kinds) > 1:
-            raise InputError(f"{name}: '{path}' matches both CSV and Parquet files; name one kind only")
-        frame = _parquet(session, files) if kinds == {"parquet"} else _csv(session, files, source)
-        return frame, f"'{path}'"
+    if source.dataset is not None:
+        return session.createDataFrame(DATASETS[source.dataset]()), f"dataset {source.dataset}"
+    if source.table is not None:
+        return session.table(source.table), f"table {source.table}"
+    path = str(source.path)
+    if "://" in path and path.rstrip("/*").lower().endswith(".parquet"):  # Spark's own file systems
+        return session.read.option("mergeSchema", "true").parquet(path), f"'{path}'"
+    files, kind = files_of(name, path)
+    return _parquet(session, files) if kind == "parquet" else _csv(session, files, source), f"'{path}'"
 
 
 def _parquet(session: Any, files: list[Path]) -> Any:
@@ -44,7 +39,7 @@ def _parquet(session: Any, files: list[Path]) -> Any:
     frame = session.read.option("mergeSchema", "true").parquet(*(str(file.resolve()) for file in files))
     for name, kind in fields.items():
         if pa.types.is_timestamp(kind) and kind.unit == "ns":  # Spark reads them as numbers
-            micros = sql.timestamp_micros(sql.expr(f"`{name}` div 1000"))
+            micros = sql.timestamp_micros(sql.expr(f"{column(name)} div 1000"))
             frame = frame.withColumn(name, micros if kind.tz else micros.cast("timestamp_ntz"))
     return frame
 
@@ -54,11 +49,8 @@ def _csv(session: Any, files: list[Path], source: Source) -> Any:
     from pyspark.sql import functions as sql
     from pyspark.sql.types import StringType, StructField, StructType
 
-    layouts: dict[tuple[str, ...], list[Path]] = {}
-    for file in files:
-        layouts.setdefault(header(file, source.delimiter), []).append(file)
     frames = []
-    for names, group in layouts.items():
+    for names, group in layouts(files, source.delimiter).items():
         columns = [StructField(name, StringType()) for name in (*names, MALFORMED_LINE)]
         frame = session.read.csv(
             [str(file.resolve()) for file in group],
@@ -73,13 +65,9 @@ def _csv(session: Any, files: list[Path], source: Source) -> Any:
             enforceSchema=True,
             maxCharsPerColumn=-1,
         )
-        filled = [sql.nullif(sql.col(_quoted(name)), sql.lit("")).alias(name) for name in names]
+        filled = [sql.nullif(sql.col(column(name)), sql.lit("")).alias(name) for name in names]
         frames.append(frame.select(*filled, MALFORMED_LINE))
     frame = frames[0]
     for other in frames[1:]:
         frame = frame.unionByName(other, allowMissingColumns=True)
     return frame
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"

@@ -37,8 +37,6 @@ def write_history(
     the content: it does not depend on the order of the raw rows or on the size of blocks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_dir():  # of another engine
-        shutil.rmtree(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     schema = block_schema(intake.attributes)
     fingerprint = Fingerprint(schema)
@@ -54,6 +52,8 @@ def write_history(
             facts = {name: getattr(intake, name) for name in FACTS}
             facts["fingerprint"] = fingerprint.hexdigest()
             writer.add_key_value_metadata({KEY: json.dumps(facts, ensure_ascii=False).encode()})
+        if path.is_dir():  # of another engine
+            shutil.rmtree(path)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

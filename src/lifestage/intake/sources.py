@@ -44,16 +44,22 @@ def open_source(engine: DuckDB, name: str, source: Source) -> Raw:
     if source.dataset is not None:
         engine.copy(relation, DATASETS[source.dataset]())
         return Raw(relation, f"dataset {source.dataset}", engine.types(f"SELECT * FROM {relation}"))
-    files = files_of(name, str(source.path))
-    kinds = {kind_of(name, file) for file in files}
-    if len(kinds) > 1:
-        raise InputError(f"{name}: '{source.path}' matches both CSV and Parquet files; name one kind only")
-    if kinds == {"parquet"}:
+    files, kind = files_of(name, str(source.path))
+    if kind == "parquet":
         return _open_parquet(engine, relation, str(source.path), files)
     return _open_csv(engine, relation, source, files)
 
 
-def files_of(name: str, path: str) -> list[Path]:
+def files_of(name: str, path: str) -> tuple[list[Path], str]:
+    """The files of a path or glob, and their kind, parquet or csv. Raises InputError."""
+    files = _files(name, path)
+    kinds = {_kind(name, file) for file in files}
+    if len(kinds) > 1:
+        raise InputError(f"{name}: '{path}' matches both CSV and Parquet files; name one kind only")
+    return files, kinds.pop()
+
+
+def _files(name: str, path: str) -> list[Path]:
     if Path(path).is_file():
         return [Path(path)]
     files = sorted(Path(p) for p in glob(path, recursive=True) if Path(p).is_file())
@@ -69,7 +75,7 @@ def files_of(name: str, path: str) -> list[Path]:
     return files
 
 
-def kind_of(name: str, file: Path) -> str:
+def _kind(name: str, file: Path) -> str:
     lower = file.name.lower()
     if lower.endswith(".parquet"):
         return "parquet"
@@ -93,8 +99,18 @@ def _open_parquet(engine: DuckDB, relation: str, origin: str, files: list[Path])
     return Raw(relation, f"'{origin}'", engine.types(f"SELECT * FROM {relation}"), stored=False)
 
 
-def header(file: Path, delimiter: str) -> tuple[str, ...]:
+def layouts(files: list[Path], delimiter: str) -> dict[tuple[str, ...], list[Path]]:
+    """CSV files by the names of their columns. Raises InputError."""
+    found: dict[tuple[str, ...], list[Path]] = {}
+    for file in files:
+        found.setdefault(_header(file, delimiter), []).append(file)
+    return found
+
+
+def _header(file: Path, delimiter: str) -> tuple[str, ...]:
     """Names of a CSV file's columns, blank ones numbered and repeated ones told apart."""
+    if len(delimiter) != 1:
+        raise InputError(f"'{file}': delimiter {delimiter!r} must be one character, e.g. ',' or ';'")
     opener: Any = gzip.open if file.name.lower().endswith(".gz") else open
     try:
         with opener(file, "rb") as stream:
@@ -128,15 +144,8 @@ def _open_csv(engine: DuckDB, relation: str, source: Source, files: list[Path]) 
 
     Files of one glob may name their columns in different orders; one that lacks a column reads as empty there.
     """
-    if len(source.delimiter) != 1:
-        raise InputError(
-            f"'{source.path}': delimiter {source.delimiter!r} must be one character, e.g. ',' or ';'"
-        )
-    layouts: dict[tuple[str, ...], list[Path]] = {}
-    for file in files:
-        layouts.setdefault(header(file, source.delimiter), []).append(file)
     reads = []
-    for names, group in layouts.items():
+    for names, group in layouts(files, source.delimiter).items():
         columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in names)
         reads.append(
             f"SELECT * FROM read_csv({_list(group)}, auto_detect = false, header = true, "
