@@ -1,6 +1,7 @@
 """Any other database that Ibis reaches, with a SQLite file in the place of a warehouse."""
 
 import sqlite3
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -76,3 +77,11 @@ def test_engines_that_are_refused(tmp_path: Path, engine: str, source: dict[str,
     with pytest.raises(InputError, match=message) as error:
         shop_of(tmp_path, engine, **source)
     assert "secret" not in str(error.value)
+
+
+def test_spark_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
+    with pytest.raises(
+        InputError, match=r"engine pyspark: pyspark is not installed; install lifestage\[spark\]"
+    ):
+        history(shop_of(tmp_path, "pyspark", path="orders.parquet"))

@@ -43,7 +43,8 @@ def write_history(shop: Shop, extracted_at: int, as_of: int | None, path: Path) 
     """
     spark = Spark(shop.engine_options)
     shop.output.mkdir(parents=True, exist_ok=True)
-    with spoken(), SparkEngine(spark.session, shop.output) as engine:
+    session = spark.session
+    with spoken(), SparkEngine(session, shop.output) as engine:
 
         def staged(table: Table, source: Source) -> Staged:
             return _stage(engine, shop, table, source, extracted_at)
