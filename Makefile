@@ -12,7 +12,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export BENTOML_DO_NOT_TRACK = True
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: help demo pipeline serve test lint bench clean machine install install-dev
+.PHONY: help demo pipeline serve test test-engines lint bench clean machine install install-dev
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,10 @@ serve: install ## serve the current release (CONFIG, HOST, PORT)
 
 test: install-dev ## all tests
 	@$(BIN)/python -m pytest
+
+test-engines: install-dev ## the tests of Spark (450 MB, Java 17) and PostgreSQL too, which else are skipped
+	@$(BIN)/python -m pip install --quiet -e ".[train,serve,dev,spark,postgres]"
+	@$(BIN)/python -m pytest tests/engines
 
 lint: install-dev ## style, types, borders between the parts
 	@$(BIN)/ruff check .

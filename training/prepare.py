@@ -25,52 +25,51 @@ one row a customer, everything in order of time."""
 
 
 def _key(shop: "Shop", as_of: date | None) -> str:
-    """Changes when the sources, the config or schema that shape the history, or the asked-for date change."""
+    """Changes when the sources, the config or schema that shape the history, or the asked-for date change.
+
+    A table of a database does not say when it changed: it counts as new every day.
+    """
     from lifestage.localtime import day_of
     from lifestage.schemas import HISTORY
 
     paths = [path for source in shop.sources.given.values() for path in sorted(glob(source.path or ""))]
     files = [(path, (stat := Path(path).stat()).st_size, stat.st_mtime_ns) for path in paths]
-    names = {"sources", "intake", "timezone", "currency", "as_of", "observed_until"}
+    names = {"engine", "sources", "intake", "timezone", "currency", "as_of", "observed_until"}
     shape = shop.model_dump(mode="json", include=names)
     shape |= shop.churn.model_dump(mode="json", include={"definition", "horizon_days"})  # of labels' windows
-    today = day_of(now(), shop.timezone) if shop.as_of == "now" else None
+    daily = shop.as_of == "now" or _has_tables(shop)
+    today = day_of(now(), shop.timezone) if daily else None
     text = json.dumps([shape, files, str(as_of), str(today), str(HISTORY)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def history(shop: "Shop", as_of: date | None) -> "HistoryFile":
-    """The history file of a shop as of a day, made anew only where its sources or settings have changed."""
+def _has_tables(shop: "Shop") -> bool:
+    return any(source.table for source in shop.sources.given.values())
+
+
+def history(shop: "Shop", as_of: date | None, *, fresh: bool = False) -> "HistoryFile":
+    """The history of a shop as of a day, made anew only where its sources or settings have changed, or `fresh`."""
+    from lifestage import engines
     from lifestage.errors import InputError
-    from lifestage.history_file import HistoryFile
-    from lifestage.intake import open_tables, write_history
     from lifestage.localtime import midnight
 
     hold(shop.output)
     path = shop.output / "history.parquet"
     stamp = shop.output / "history.key"
     key = _key(shop, as_of)
-    if path.is_file() and stamp.is_file() and stamp.read_text() == key:
+    if not fresh and path.exists() and stamp.is_file() and stamp.read_text() == key:
         try:
-            _ = HistoryFile(path).facts
-            return HistoryFile(path)
+            file = engines.open_history(shop, path)
+            _ = file.facts
+            return file
         except InputError:
             pass
     extracted_at = now()
     stamp.unlink(missing_ok=True)
-    with bar("reading and checking the tables", None):
-        intake = open_tables(shop, extracted_at, None if as_of is None else midnight(as_of, shop.timezone))
-    done = 0
-    with bar("sorting into the history", None) as progress:
-
-        def step(customers: int, _total: int) -> None:
-            nonlocal done
-            progress(customers - done)
-            done = customers
-
-        write_history(intake, path, shop.scoring.block_customers, step)
+    moment = None if as_of is None else midnight(as_of, shop.timezone)
+    file = engines.make_history(shop, extracted_at, moment, path, bar)
     stamp.write_text(key)
-    return HistoryFile(path)
+    return file
 
 
 def data_window(file: "HistoryFile") -> dict[str, str]:
@@ -134,7 +133,8 @@ def identity_lines(merged: "dict[str, Any]") -> list[str]:
 def run(args: argparse.Namespace) -> None:
     from lifestage import settings
 
-    describe(history(settings.load(args.config), args.as_of))
+    shop = settings.load(args.config)
+    describe(history(shop, args.as_of, fresh=_has_tables(shop)))
 
 
 if __name__ == "__main__":

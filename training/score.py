@@ -43,7 +43,7 @@ def score(shop: "Shop", as_of: date | None, flow_months: int) -> "Run":
     with bar("scoring and staging", file.customers * (len(past) + 1)) as progress:
         for moment in [*past, instant]:
             made = score_run(
-                file.path,
+                file,
                 folder,
                 shop.output / "runs",
                 f"as-of-{shown(moment, file.zone)[:10]}",

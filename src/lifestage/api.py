@@ -12,13 +12,12 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from lifestage import engines, settings
 from lifestage import release as releases
-from lifestage import settings
 from lifestage.decision import condition_columns, finish
 from lifestage.errors import InputError
 from lifestage.fitting import Progress, fit_churn, fit_clv, learn_features, silent
 from lifestage.history_file import HistoryFile
-from lifestage.intake import open_tables, write_history
 from lifestage.lifecycle import policy as policies
 from lifestage.localtime import midnight
 from lifestage.references import collect
@@ -53,14 +52,12 @@ def _shop(frames: Frames, folder: Path, options: Mapping[str, Any]) -> Shop:
 
 
 def _history(shop: Shop, folder: Path, as_of: int | None) -> HistoryFile:
-    intake = open_tables(shop, time.time_ns() // 1_000, as_of)
-    for name, counts in intake.report["tables"].items():
+    file = engines.make_history(shop, time.time_ns() // 1_000, as_of, folder / "history.parquet")
+    for name, counts in file.facts["report"]["tables"].items():
         if counts["rejected_rows"]:
             reasons = ", ".join(f"{n:,} {reason}" for reason, n in counts["rejected"].items())
             warnings.warn(f"{name}: {counts['rejected_rows']:,} rows were left out: {reasons}", stacklevel=3)
-    path = folder / "history.parquet"
-    write_history(intake, path, shop.scoring.block_customers, None)
-    return HistoryFile(path)
+    return file
 
 
 def _given(

@@ -1,12 +1,16 @@
-"""The history kept as Parquet: one row group a block of whole customers, its facts in the schema's metadata."""
+"""The history kept as Parquet: one row group a block of whole customers, and its facts.
+
+On one machine it is one file with the facts in its metadata. A cluster writes a folder of such files, in the order
+of customer_id, with the facts in `facts.json`.
+"""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +22,15 @@ from lifestage.localtime import EPOCH, local_days
 from lifestage.ragged import from_list_array
 
 KEY = b"lifestage"
+FACTS = "facts.json"
+
+
+class Cluster(Protocol):
+    """Other machines that see the same files."""
+
+    def map(self, work: Callable[[Any], pa.Table], items: Sequence[Any]) -> Iterator[pa.Table]:
+        """work(item) of every item, somewhere; the results in the order of the items."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -25,13 +38,17 @@ class HistoryFile:
     """A history on disk, read block by block."""
 
     path: Path
+    cluster: Cluster | None = field(default=None, compare=False)
+    """Where work on its blocks is done; None = here."""
 
     @cached_property
     def facts(self) -> dict[str, Any]:
         """as_of, observed_until, first_row, first_purchase (instants), timezone, currency, report, fingerprint ..."""
         try:
-            metadata = pq.read_metadata(self.path).metadata or {}
-            facts: dict[str, Any] = json.loads(metadata[KEY])
+            if self.path.is_dir():
+                facts: dict[str, Any] = json.loads((self.path / FACTS).read_bytes())
+            else:
+                facts = json.loads((pq.read_metadata(self.path).metadata or {})[KEY])
         except (OSError, pa.ArrowInvalid, KeyError, ValueError):
             raise InputError(
                 f"{self.path}: is no history file; make it with 'python -m training.prepare --config <shop>.yaml'"
@@ -43,29 +60,45 @@ class HistoryFile:
         return str(self.facts["timezone"])
 
     @cached_property
-    def customers(self) -> int:
-        return int(pq.read_metadata(self.path).num_rows)
+    def files(self) -> list[Path]:
+        return sorted(self.path.glob("part-*.parquet")) if self.path.is_dir() else [self.path]
 
     @cached_property
+    def customers(self) -> int:
+        return sum(int(pq.read_metadata(file).num_rows) for file in self.files)
+
+    @cached_property
+    def places(self) -> list[tuple[str, int]]:
+        """File and row group of every block."""
+        return [(str(file), i) for file in self.files for i in range(pq.read_metadata(file).num_row_groups)]
+
+    @property
     def blocks(self) -> int:
-        return int(pq.read_metadata(self.path).num_row_groups)
+        return len(self.places)
 
     @cached_property
     def label_days(self) -> list[date]:
         """The local days from which the shop's own labels look ahead, ascending."""
         days: set[int] = set()
-        with pq.ParquetFile(self.path) as file:
-            for index in range(file.num_row_groups):
-                column = file.read_row_group(index, columns=["labels"]).column("labels")
-                days.update(np.unique(local_days(from_list_array(column).t, self.zone)).tolist())
+        for place in self.places:
+            column = _read(place, ["labels"]).column("labels")
+            days.update(np.unique(local_days(from_list_array(column).t, self.zone)).tolist())
         return [EPOCH.date() + timedelta(days=day) for day in sorted(days)]
 
     def block(self, index: int) -> History:
         """The whole customers of one block."""
-        with pq.ParquetFile(self.path) as file:
-            return History(file.read_row_group(index), self.zone)
+        return read_block(self.places[index], self.zone)
 
     def __iter__(self) -> Iterator[History]:
-        with pq.ParquetFile(self.path) as file:
-            for index in range(file.num_row_groups):
-                yield History(file.read_row_group(index), self.zone)
+        return (read_block(place, self.zone) for place in self.places)
+
+
+def read_block(place: tuple[str, int], zone: str) -> History:
+    """The whole customers of one block, by its file and row group."""
+    return History(_read(place), zone)
+
+
+def _read(place: tuple[str, int], columns: list[str] | None = None) -> pa.Table:
+    path, group = place
+    with pq.ParquetFile(path) as file:
+        return file.read_row_group(group, columns=columns)

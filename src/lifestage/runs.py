@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from lifestage import release as releases
 from lifestage.decision import decide_block
 from lifestage.errors import InputError
-from lifestage.history_file import HistoryFile
+from lifestage.history_file import Cluster, HistoryFile, read_block
 from lifestage.store import open_store
 
 SMALL = 100_000
@@ -34,12 +34,15 @@ SMALL = 100_000
 class Task:
     """What a worker needs to score one block; everything is a path or a number."""
 
-    history: str
+    place: tuple[str, int]
+    """File and row group of the block."""
+    zone: str
     release: str
     store: str | None
     as_of: int
-    folder: str
-    block: int
+    everybody: bool
+    """As of the history's own end: no customer is unknown then."""
+    part: str
     threads: int
 
 
@@ -67,8 +70,7 @@ _load_release = lru_cache(maxsize=1)(releases.load)
 
 def _score_block(task: Task) -> int:
     """Score one block and write its part; returns its number of customers."""
-    file = HistoryFile(Path(task.history))
-    history = file.block(task.block)
+    history = read_block(task.place, task.zone)
     previous = None
     if task.store is not None and len(history):
         ids = history.customer_id
@@ -76,15 +78,22 @@ def _score_block(task: Task) -> int:
     scores = decide_block(
         history, task.as_of, _load_release(Path(task.release)), previous, threads=task.threads
     )
-    if task.as_of < int(file.facts["as_of"]):
+    if not task.everybody:
         scores = scores.filter(pa.array(history.known(task.as_of)))
     if len(scores):
-        pq.write_table(scores, Path(task.folder) / f"part-{task.block:06d}.parquet")
+        # On a cluster two workers may do the same task; the file is whole whoever ends last.
+        draft = Path(f"{task.part}.{uuid.uuid4().hex}")
+        pq.write_table(scores, draft)
+        draft.replace(task.part)
     return len(scores)
 
 
+def _score_far(task: Task) -> pa.Table:
+    return pa.table({"customers": pa.array([_score_block(task)], pa.int64())})
+
+
 def score_run(
-    history: Path,
+    history: Path | HistoryFile,
     release_folder: Path,
     out: Path,
     name: str,
@@ -97,21 +106,24 @@ def score_run(
     """Score every customer known before `as_of` into folder `out / name`, replacing a run of that name.
 
     `store` gives the previous stages (None: first sight of everybody). `progress` gets the customers of each
-    finished block.
+    finished block. A history that a cluster made is scored there.
     """
-    file = HistoryFile(history)
+    file = HistoryFile(history) if isinstance(history, Path) else history
+    out, release_folder = out.resolve(), release_folder.resolve()  # workers need not run in this directory
     out.mkdir(parents=True, exist_ok=True)
     draft = out / f".{name}.{uuid.uuid4().hex[:8]}"
     draft.mkdir()
     workers = 1 if file.customers <= SMALL else min(workers or os.cpu_count() or 1, file.blocks)
-    threads = 0 if workers == 1 else 1  # the workers are the parallelism
+    threads = 0 if workers == 1 and file.cluster is None else 1  # the workers are the parallelism
+    everybody = as_of >= int(file.facts["as_of"])
+    parts = [str(draft / f"part-{block:06d}.parquet") for block in range(file.blocks)]
     tasks = [
-        Task(str(history), str(release_folder), store, as_of, str(draft), block, threads)
-        for block in range(file.blocks)
+        Task(place, file.zone, str(release_folder), store, as_of, everybody, part, threads)
+        for place, part in zip(file.places, parts, strict=True)
     ]
     customers = 0
     try:
-        for done in _each(tasks, workers):
+        for done in _each(tasks, workers, file.cluster):
             customers += done
             if progress is not None:
                 progress(done)
@@ -131,8 +143,11 @@ def score_run(
     return Run(name, as_of, folder, customers)
 
 
-def _each(tasks: list[Task], workers: int) -> Iterator[int]:
+def _each(tasks: list[Task], workers: int, cluster: Cluster | None) -> Iterator[int]:
     """Customers of each finished block, blocks in any order."""
+    if cluster is not None:
+        yield from (done.column("customers")[0].as_py() for done in cluster.map(_score_far, tasks))
+        return
     if workers <= 1:
         yield from map(_score_block, tasks)
         return

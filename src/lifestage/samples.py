@@ -15,6 +15,7 @@ from lifestage.clv.model import ClvModel
 from lifestage.clv.summary import Summary
 from lifestage.clv.summary import concatenate as concatenate_summaries
 from lifestage.features import FeatureSpec, subscriptions
+from lifestage.gather import concatenated, where_blocks_lie
 from lifestage.history import Before, History
 from lifestage.labels import Definition, Outcome, eligible, labelled, outcome
 from lifestage.ragged import Floats
@@ -51,6 +52,7 @@ def join_drawn(parts: Sequence[Mapping[int, Drawn]]) -> dict[int, Drawn]:
     return joined
 
 
+@where_blocks_lie(join_drawn)
 def churn_samples(
     blocks: Iterable[History],
     cutoffs: Sequence[int],
@@ -118,6 +120,7 @@ class Buyers:
     """Which of them are eligible for the churn model, in the order of its samples."""
 
 
+@where_blocks_lie(concatenated)
 def buyers(
     blocks: Iterable[History],
     cutoff: int,
@@ -149,6 +152,7 @@ def buyers(
     )
 
 
+@where_blocks_lie(concatenated)
 def reference_columns(
     blocks: Iterable[History],
     as_of: int,

@@ -4,6 +4,7 @@ from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -20,6 +21,8 @@ from lifestage.schemas import CANONICAL
 
 Days = Annotated[int, Field(ge=1, le=3650)]
 Share = Annotated[float, Field(ge=0, le=1)]
+ENGINES = ("duckdb", "pyspark")
+"""Besides the URLs of databases."""
 
 
 class Source(Model):
@@ -29,6 +32,8 @@ class Source(Model):
     """File or glob, .csv, .csv.gz or .parquet, relative to the directory the command runs in."""
     dataset: Literal["cdnow"] | None = None
     """A data set that comes with an installed package, instead of a path."""
+    table: str | None = None
+    """A table of the engine, `schema.table` or `catalog.schema.table`, instead of a path."""
     columns: dict[str, str] = Field(min_length=1)
     """Our column name: theirs, or a SQL expression over theirs."""
     where: str | None = None
@@ -40,8 +45,10 @@ class Source(Model):
 
     @model_validator(mode="after")
     def _one_place(self) -> "Source":
-        if (self.path is None) == (self.dataset is None):
-            raise ValueError("give exactly one of 'path' (a file or glob) and 'dataset' (cdnow)")
+        if sum(place is not None for place in (self.path, self.dataset, self.table)) != 1:
+            raise ValueError(
+                "give exactly one of 'path' (a file or glob), 'table' (of the engine) and 'dataset' (cdnow)"
+            )
         return self
 
 
@@ -202,6 +209,19 @@ class Scoring(Model):
     """Written into the release, so that batch and service give the same."""
 
 
+class EngineOptions(Model):
+    """For engine pyspark; no secrets here: Spark and database drivers read those from the environment."""
+
+    master: str = "local[*]"
+    """Spark's master URL."""
+    spark: dict[str, str] = Field(default_factory=dict)
+    """Spark's own settings, e.g. spark.executor.memory: 8g."""
+    partitions: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Partitions of whole customers; by default four for each core that Spark has."""
+    worker_memory: Annotated[str, Field(pattern=r"^[0-9]+(MB|GB)$")] = "1GB"
+    """What one worker process may hold in memory before it spills to disk."""
+
+
 class Shop(Model):
     """A shop's whole configuration."""
 
@@ -213,6 +233,9 @@ class Shop(Model):
     as churn is defined); now = the last local midnight."""
     observed_until: date | None = None
     """Labels are complete up to this local midnight; by default the start of the last local day seen."""
+    engine: str = "duckdb"
+    """duckdb, pyspark, or the URL of a database that holds the tables, e.g. postgres://user@host:5432/shop."""
+    engine_options: EngineOptions = EngineOptions()
     sources: Sources
     intake: Intake = Intake()
     features: Features = Features()
@@ -260,6 +283,36 @@ class Shop(Model):
             advice = f"did you mean '{close[0]}'?" if close else "give an IANA name such as Europe/London"
             raise ValueError(f"timezone '{value}' does not exist; {advice}")
         return value
+
+    @field_validator("engine")
+    @classmethod
+    def _engine_known(cls, value: str) -> str:
+        if "://" not in value and value not in ENGINES:
+            close = get_close_matches(value, ENGINES, n=1)
+            advice = f"did you mean '{close[0]}'?" if close else "give duckdb, pyspark or a database's URL"
+            raise ValueError(f"engine '{value}' is not known; {advice}")
+        return value
+
+    @model_validator(mode="after")
+    def _engine_without_secrets(self) -> "Shop":
+        url = urlsplit(self.engine)
+        if url.password is not None or "password" in url.query.lower():
+            # Not a matter of the field alone: its error would show the value.
+            raise ValueError(
+                "engine: a password does not belong into a file; take it out of the URL and set PGPASSWORD "
+                "(PostgreSQL) or LIFESTAGE_ENGINE_PASSWORD (others) in the environment"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _engine_holds_tables(self) -> "Shop":
+        for name, source in self.sources.given.items():
+            if source.table is not None and self.engine == "duckdb":
+                raise ValueError(
+                    f"sources.{name}.table: engine 'duckdb' has no tables of its own; give 'path', or set "
+                    "'engine' to pyspark or to a database's URL"
+                )
+        return self
 
     @field_validator("as_of", "observed_until", mode="before")
     @classmethod

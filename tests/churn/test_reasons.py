@@ -195,7 +195,9 @@ def test_reasons_of_one_equal_those_of_many(model: Any) -> None:
     assert many.type.value_type == REASON
     for i in range(0, 400, 5):
         one = {name: values[i : i + 1] for name, values in columns.items()}
-        assert reasons(model_of(booster, own), one, every(1), **how).to_pylist() == many[i : i + 1].to_pylist()
+        assert (
+            reasons(model_of(booster, own), one, every(1), **how).to_pylist() == many[i : i + 1].to_pylist()
+        )
 
 
 def test_reasons_against_a_slow_loop(model: Any) -> None:

@@ -164,7 +164,7 @@ def test_a_dataset_instead_of_a_path() -> None:
         (
             "sources.transactions.path",
             None,
-            "give exactly one of 'path' (a file or glob) and 'dataset' (cdnow)",
+            "give exactly one of 'path' (a file or glob), 'table' (of the engine) and 'dataset' (cdnow)",
         ),
         (
             "sources.transactions.grain",

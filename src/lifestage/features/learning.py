@@ -1,8 +1,8 @@
 """Which features a shop gets: learnt once at training, from rows before the newest training cutoff only."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ from lifestage.errors import InputError
 from lifestage.features import custom
 from lifestage.features.catalogue import catalogue
 from lifestage.features.spec import ARROW, CANONICAL_PROFILE, Attribute, AttributeType, FeatureSpec
+from lifestage.gather import where_blocks_lie
 from lifestage.history import Before, History
 from lifestage.schemas import FEEDBACK_KINDS, PROFILE, SCORE
 from lifestage.settings import Features
@@ -38,6 +39,65 @@ def learn(
     frequent levels that at least `rule.min_level_share` of the customers known by then have; an attribute
     without such a level (names, addresses) is left out. Raises InputError: a custom function at fault.
     """
+    found = seen(blocks, cutoff, progress=progress)
+    spec = FeatureSpec(
+        order_columns=tuple(name for name in ORDER_COLUMNS if found.orders[name]),
+        behaviour=bool(found.types),
+        event_types=_frequent(
+            found.types, found.types.total(), rule.min_event_type_share, rule.max_event_types
+        ),
+        funnel=_funnel(rule.funnel, found.types),
+        feedback=tuple(kind for kind in FEEDBACK_KINDS if found.kinds[kind]),
+        attributes=_attributes(found.kept, found.levels, found.customers, rule),
+        tenure=found.tenure,
+    )
+    if rule.custom is None:
+        return spec
+    first = next((history for history in blocks if history.known(cutoff).any()), None) or next(
+        iter(blocks), None
+    )
+    if first is None:
+        return spec
+    names = custom.learn(first, cutoff, rule.custom, (*catalogue(spec), *RESERVED))
+    return replace(spec, custom=rule.custom, custom_names=names)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the blocks hold before the cutoff: filled order columns, event types, kinds of feedback, levels, types."""
+
+    customers: int
+    """Known by then."""
+    orders: Counter[str]
+    types: Counter[str]
+    kinds: Counter[str]
+    levels: dict[str, Counter[str]]
+    kept: dict[str, AttributeType]
+    tenure: bool
+
+
+def _added(parts: Sequence[Seen]) -> Seen:
+    def total(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for count in counts:
+            found.update(count)
+        return found
+
+    columns = {name: None for part in parts for name in part.levels}
+    return Seen(
+        sum(part.customers for part in parts),
+        total(part.orders for part in parts),
+        total(part.types for part in parts),
+        total(part.kinds for part in parts),
+        {name: total(part.levels.get(name, {}) for part in parts) for name in columns},
+        {name: kind for part in parts for name, kind in part.kept.items()},
+        any(part.tenure for part in parts),
+    )
+
+
+@where_blocks_lie(_added)
+def seen(blocks: Iterable[History], cutoff: int, progress: Callable[[int], None] | None = None) -> Seen:
+    """Counted over all customers, in the order of the blocks."""
     orders: Counter[str] = Counter()
     types: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
@@ -45,13 +105,10 @@ def learn(
     kept: dict[str, AttributeType] = {}
     known_customers = 0
     tenure = False
-    first: History | None = None
     for history in blocks:
         view = history.before(cutoff)
         known = history.known(cutoff)
         known_customers += int(known.sum())
-        if first is None or (not first.known(cutoff).any() and known.any()):
-            first = history
         _orders(view, orders)
         events = view.rows("events")
         if len(events.t):
@@ -67,19 +124,7 @@ def learn(
         _profile(history, pa.array(known), levels, kept)
         if progress is not None:
             progress(len(history))
-    spec = FeatureSpec(
-        order_columns=tuple(name for name in ORDER_COLUMNS if orders[name]),
-        behaviour=bool(types),
-        event_types=_frequent(types, types.total(), rule.min_event_type_share, rule.max_event_types),
-        funnel=_funnel(rule.funnel, types),
-        feedback=tuple(kind for kind in FEEDBACK_KINDS if kinds[kind]),
-        attributes=_attributes(kept, levels, known_customers, rule),
-        tenure=tenure,
-    )
-    if rule.custom is None or first is None:
-        return spec
-    names = custom.learn(first, cutoff, rule.custom, (*catalogue(spec), *RESERVED))
-    return replace(spec, custom=rule.custom, custom_names=names)
+    return Seen(known_customers, orders, types, kinds, levels, kept, tenure)
 
 
 def _orders(view: Before, orders: Counter[str]) -> None:

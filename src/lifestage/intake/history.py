@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,16 @@ from lifestage.intake.blocks import block_schema
 from lifestage.intake.tables import Intake
 
 KEY = b"lifestage"
+FACTS = (
+    "as_of",
+    "observed_until",
+    "first_purchase",
+    "first_row",
+    "timezone",
+    "currency",
+    "customers",
+    "report",
+)
 
 
 def write_history(
@@ -31,30 +42,28 @@ def write_history(
     fingerprint = Fingerprint(schema)
     done = 0
     try:
-        # Without the Arrow schema in it, the file's own metadata can be written last, with the fingerprint.
-        options = {"compression": "zstd", "compression_level": 1, "store_schema": False}
-        with pq.ParquetWriter(part, schema, use_dictionary=_texts(schema), **options) as writer:
+        with writer_of(part, schema) as writer:
             for block in intake.blocks(block_customers):
                 writer.write_batch(block, row_group_size=block.num_rows)
                 fingerprint.add(block)
                 done += block.num_rows
                 if progress is not None:
                     progress(done, intake.customers)
-            facts = {
-                "as_of": intake.as_of,
-                "observed_until": intake.observed_until,
-                "first_purchase": intake.first_purchase,
-                "first_row": intake.first_row,
-                "timezone": intake.timezone,
-                "currency": intake.currency,
-                "customers": intake.customers,
-                "report": intake.report,
-                "fingerprint": fingerprint.hexdigest(),
-            }
+            facts = {name: getattr(intake, name) for name in FACTS}
+            facts["fingerprint"] = fingerprint.hexdigest()
             writer.add_key_value_metadata({KEY: json.dumps(facts, ensure_ascii=False).encode()})
+        if path.is_dir():  # of another engine
+            shutil.rmtree(path)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def writer_of(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """The writer of a history file."""
+    # Without the Arrow schema in it, the file's own metadata can be written last, with the fingerprint.
+    options = {"compression": "zstd", "compression_level": 1, "store_schema": False}
+    return pq.ParquetWriter(path, schema, use_dictionary=_texts(schema), **options)
 
 
 def _texts(schema: pa.Schema) -> list[str]:

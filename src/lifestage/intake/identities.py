@@ -5,7 +5,6 @@ at the end of the chain; where there are several ends, or the chain ends in a ci
 binary order.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,10 +19,10 @@ from scipy.sparse.csgraph import connected_components
 
 from lifestage.intake.engine import Engine
 from lifestage.intake.staging import Staged
-from lifestage.schemas import PROFILE
 
 EXAMPLES = 5
 MERGED = "merged_ids"
+WAS = "customer_id_was"
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def merge_identities(engine: Engine, staged: dict[str, Staged]) -> tuple[dict[st
     pairs = pa.Table.from_batches(list(engine.stream(kept)), schema=kept.schema().to_pyarrow())
     found = resolve(pairs["alias"].combine_chunks(), pairs["customer_id"].combine_chunks())
     engine.copy(MERGED, pa.table({"merged_from": found.ids, "merged_to": found.canonical}))
-    ids = engine.ibis.table(MERGED)
+    ids = engine.table(MERGED)
     merged, rows = dict(staged), {}
     for name, table in staged.items():
         if name == "identities":
@@ -123,22 +122,29 @@ def merge_identities(engine: Engine, staged: dict[str, Staged]) -> tuple[dict[st
 
 def under_one_id(engine: Engine, rows: ir.Table) -> ir.Table:
     """The rows with each alias replaced."""
-    ids = engine.ibis.table(MERGED)
+    ids = engine.table(MERGED)
     joined = rows.left_join(ids, rows["customer_id"] == ids["merged_from"])
     one = joined.mutate(customer_id=ibis.coalesce(joined["merged_to"], joined["customer_id"]))
     return one.select(*rows.columns)
 
 
-def one_profile_each(engine: Engine, profiles: ir.Table, extra: Sequence[str]) -> tuple[ir.Table, int]:
-    """Customers' rows under canonical ids, several of one customer made one; with how many rows that saved.
+def profiles_merged(engine: Engine, profiles: ir.Table) -> ir.Table:
+    """Customers' rows under canonical ids; WAS is the id as it was."""
+    return engine.keep(
+        "profiles_merged", under_one_id(engine, profiles.mutate(**{WAS: profiles["customer_id"]}))
+    )
+
+
+def one_profile_each(engine: Engine, merged: ir.Table) -> tuple[ir.Table, int]:
+    """Of several rows of one customer in `profiles_merged` one; with how many rows that saved.
 
     Each column takes the first value that is not empty, in the order of registration (`t`, empty last), then of
     the id as it was.
     """
-    before = profiles.mutate(was=profiles["customer_id"])
-    one = engine.keep("profiles_merged", under_one_id(engine, before))
-    order = [one["t"].asc(nulls_first=False), one["was"].asc()]
-    names = ["t", *(name for name in PROFILE if name != "signed_up_at"), *extra]
-    grouped = one.group_by("customer_id").agg(**{name: one[name].first(order_by=order) for name in names})
+    order = [merged["t"].asc(nulls_first=False), merged[WAS].asc()]
+    names = [name for name in merged.columns if name not in ("customer_id", WAS)]
+    grouped = merged.group_by("customer_id").agg(
+        **{name: merged[name].first(order_by=order) for name in names}
+    )
     table = engine.keep("profiles_one", grouped)
-    return table, engine.count(one) - engine.count(table)
+    return table, engine.count(merged) - engine.count(table)

@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from lifestage.errors import InputError
 from lifestage.expressions import parse_expression, referenced, to_sql
-from lifestage.intake.engine import Engine, quoted
+from lifestage.intake.engine import DuckDB, quoted
 from lifestage.intake.numbers import is_number, typed
 from lifestage.intake.sources import Raw
 from lifestage.schemas import CANONICAL, HISTORY, INSTANT, Table
@@ -25,7 +25,7 @@ _TIMES = ("DATE", "TIMESTAMP")
 _IDS = frozenset({"customer_id", "order_id", "session_id"})
 
 
-def read_as_ours(engine: Engine, table: Table, source: Source, raw: Raw) -> ir.Table:
+def read_as_ours(engine: DuckDB, table: Table, source: Source, raw: Raw) -> ir.Table:
     """One row per raw row, lazily: our columns, their `_given` flags, `passes` (the filter) and `row`.
 
     Instants are int64 UTC microseconds; `row` is the raw row as JSON text, computed only where it is used.
@@ -56,6 +56,14 @@ def read_as_ours(engine: Engine, table: Table, source: Source, raw: Raw) -> ir.T
     return engine.view(f"read_{table.name}", f"SELECT {listed} FROM {quoted(raw.relation)}")
 
 
+def columns_read(table: Table, source: Source, raw: Raw) -> list[str]:
+    """Their columns that the mapping and the filter read, in the table's order; at least one."""
+    written = [*source.columns.values(), *([] if source.where is None else [source.where])]
+    place = f"sources.{table.name} (file {raw.origin})"
+    names = {name for text in written for name in referenced(_tree(text, raw, place))}
+    return [name for name in raw.types if name in names] or list(raw.types)[:1]
+
+
 def attributes(table: Table, source: Source) -> list[str]:
     """The columns of `customers` that are not canonical: attributes of the shop's own."""
     extra = [column for column in source.columns if column not in table.names]
@@ -78,7 +86,7 @@ def _tree(written: str, raw: Raw, place: str) -> exp.Expression:
         raise InputError(f"{error}; or did you mean the column '{close[0]}'?") from None
 
 
-def _described(engine: Engine, raw: Raw, sql: str, place: str) -> str:
+def _described(engine: DuckDB, raw: Raw, sql: str, place: str) -> str:
     try:
         return engine.types(f"SELECT {sql} AS value FROM {quoted(raw.relation)}")["value"]
     except duckdb.Error as error:

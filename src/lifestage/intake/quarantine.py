@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +44,21 @@ def account(engine: Engine, staged: Staged, as_of: int | None, *, asked: bool) -
 
 
 def write_quarantine(
-    engine: Engine, tables: list[Staged], as_of: int | None, *, asked: bool, path: Path
+    engine: Engine,
+    tables: Mapping[str, Staged],
+    accounts: Mapping[str, dict[str, Any]],
+    as_of: int | None,
+    *,
+    asked: bool,
+    path: Path,
 ) -> None:
     """Every rejected row of every table, to one Parquet file that appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with pq.ParquetWriter(part, QUARANTINE, compression="zstd") as writer:
-            for staged in tables:
-                for batch in _rejects(engine, staged, as_of, asked=asked):
+            for name, staged in tables.items():
+                for batch in _rejects(engine, staged, accounts[name]["rejected"], as_of, asked=asked):
                     writer.write_batch(batch)
         part.replace(path)
     finally:
@@ -107,15 +113,16 @@ def _repeated(staged: Staged, as_of: int | None) -> ir.Table:
     return again if as_of is None else again.filter(again["t"].isnull() | (again["t"] < as_of))
 
 
-def _rejects(engine: Engine, staged: Staged, as_of: int | None, *, asked: bool) -> Iterator[pa.RecordBatch]:
+def _rejects(
+    engine: Engine, staged: Staged, counted: Mapping[str, int], as_of: int | None, *, asked: bool
+) -> Iterator[pa.RecordBatch]:
     name = staged.table.name
     rows = staged.read
-    bad = rows.filter(~rows["fate"].isin([KEPT, FILTERED]), in_scope(rows, as_of, asked=asked))
-    counted = account(engine, staged, as_of, asked=asked)["rejected"]
-    if any(reason not in (MALFORMED, staged.repeats_reason) for reason in counted):
-        for batch in engine.stream(
-            bad.select(reason=bad["fate"], row=bad["row"]).order_by(["reason", "row"])
-        ):
+    apart = {staged.repeats_reason, *([MALFORMED] if staged.raw.malformed else [])}
+    if counted.keys() - apart:
+        bad = rows.filter(~rows["fate"].isin([KEPT, FILTERED]), in_scope(rows, as_of, asked=asked))
+        kept = engine.keep(f"rejects_{name}", bad.select(reason=bad["fate"], row=bad["row"]))
+        for batch in engine.stream(kept.order_by(["reason", "row"])):
             yield _batch(name, batch["reason"], batch["row"])
     if staged.repeats_reason in counted:
         again = _repeated(staged, as_of)

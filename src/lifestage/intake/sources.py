@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from lifestage.datasets import cdnow
 from lifestage.errors import InputError
-from lifestage.intake.engine import Engine, quoted, text
+from lifestage.intake.engine import DuckDB, quoted, text
 from lifestage.settings import Source
 
 DATASETS = {"cdnow": cdnow.load}
@@ -33,22 +33,30 @@ class Raw:
     stored: bool = True
     """Copied into the engine (CSV, data sets), not read where it lies (Parquet)."""
     malformed: tuple[tuple[str, str], ...] = ()
-    """CSV lines that do not read as a row: what is wrong, the line."""
+    """CSV lines that do not read as a row: what is wrong, the line. (On Spark they are rows of that fate.)"""
+    filtered: int = 0
+    """Rows that a database left out because they do not pass the filter."""
 
 
-def open_source(engine: Engine, name: str, source: Source) -> Raw:
+def open_source(engine: DuckDB, name: str, source: Source) -> Raw:
     """The raw table of a canonical table `name`. Raises InputError."""
     relation = f"raw_{name}"
     if source.dataset is not None:
         engine.copy(relation, DATASETS[source.dataset]())
         return Raw(relation, f"dataset {source.dataset}", engine.types(f"SELECT * FROM {relation}"))
-    files = _files(name, str(source.path))
-    kinds = {_kind(name, file) for file in files}
-    if len(kinds) > 1:
-        raise InputError(f"{name}: '{source.path}' matches both CSV and Parquet files; name one kind only")
-    if kinds == {"parquet"}:
+    files, kind = files_of(name, str(source.path))
+    if kind == "parquet":
         return _open_parquet(engine, relation, str(source.path), files)
     return _open_csv(engine, relation, source, files)
+
+
+def files_of(name: str, path: str) -> tuple[list[Path], str]:
+    """The files of a path or glob, and their kind, parquet or csv. Raises InputError."""
+    files = _files(name, path)
+    kinds = {_kind(name, file) for file in files}
+    if len(kinds) > 1:
+        raise InputError(f"{name}: '{path}' matches both CSV and Parquet files; name one kind only")
+    return files, kinds.pop()
 
 
 def _files(name: str, path: str) -> list[Path]:
@@ -80,7 +88,7 @@ def _list(files: list[Path]) -> str:
     return "[" + ", ".join(text(file.as_posix()) for file in files) + "]"
 
 
-def _open_parquet(engine: Engine, relation: str, origin: str, files: list[Path]) -> Raw:
+def _open_parquet(engine: DuckDB, relation: str, origin: str, files: list[Path]) -> Raw:
     for file in files:
         try:
             pq.read_metadata(file)
@@ -91,8 +99,18 @@ def _open_parquet(engine: Engine, relation: str, origin: str, files: list[Path])
     return Raw(relation, f"'{origin}'", engine.types(f"SELECT * FROM {relation}"), stored=False)
 
 
+def layouts(files: list[Path], delimiter: str) -> dict[tuple[str, ...], list[Path]]:
+    """CSV files by the names of their columns. Raises InputError."""
+    found: dict[tuple[str, ...], list[Path]] = {}
+    for file in files:
+        found.setdefault(_header(file, delimiter), []).append(file)
+    return found
+
+
 def _header(file: Path, delimiter: str) -> tuple[str, ...]:
     """Names of a CSV file's columns, blank ones numbered and repeated ones told apart."""
+    if len(delimiter) != 1:
+        raise InputError(f"'{file}': delimiter {delimiter!r} must be one character, e.g. ',' or ';'")
     opener: Any = gzip.open if file.name.lower().endswith(".gz") else open
     try:
         with opener(file, "rb") as stream:
@@ -121,20 +139,13 @@ def _header(file: Path, delimiter: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _open_csv(engine: Engine, relation: str, source: Source, files: list[Path]) -> Raw:
+def _open_csv(engine: DuckDB, relation: str, source: Source, files: list[Path]) -> Raw:
     """All columns as text, in a table: read once, so that every later step sees the same rows.
 
     Files of one glob may name their columns in different orders; one that lacks a column reads as empty there.
     """
-    if len(source.delimiter) != 1:
-        raise InputError(
-            f"'{source.path}': delimiter {source.delimiter!r} must be one character, e.g. ',' or ';'"
-        )
-    layouts: dict[tuple[str, ...], list[Path]] = {}
-    for file in files:
-        layouts.setdefault(_header(file, source.delimiter), []).append(file)
     reads = []
-    for names, group in layouts.items():
+    for names, group in layouts(files, source.delimiter).items():
         columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in names)
         reads.append(
             f"SELECT * FROM read_csv({_list(group)}, auto_detect = false, header = true, "

@@ -11,9 +11,10 @@ import ibis.expr.types as ir
 
 from lifestage.errors import InputError
 from lifestage.intake.checks import FILTERED, FUTURE, KEPT, MALFORMED, instant_column, with_fate
-from lifestage.intake.engine import Engine
+from lifestage.intake.engine import DuckDB, Engine
 from lifestage.intake.mapping import attributes, read_as_ours
 from lifestage.intake.sources import Raw, open_source
+from lifestage.intake.warehouse import open_table
 from lifestage.schemas import INSTANT, Table
 from lifestage.settings import Source
 
@@ -47,9 +48,37 @@ class Staged:
         return self.rows.filter(self.rows["fate"] == KEPT).drop("fate")
 
 
-def stage(engine: Engine, table: Table, source: Source, extracted_at: int) -> Staged:
+def stage(engine: DuckDB, table: Table, source: Source, extracted_at: int) -> Staged:
     """Open, read and judge one table. Raises InputError."""
-    raw = open_source(engine, table.name, source)
+    if source.table is None:
+        raw = open_source(engine, table.name, source)
+    else:
+        raw = open_table(engine, table, source)
+    ours, extra = judged(engine, table, source, raw, extracted_at)
+    try:
+        rows = engine.keep(f"rows_{table.name}", ours.drop("row"))
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{table.name}: {raw.origin} cannot be read to its end: {reason}") from None
+    return filled(engine, Staged(table, raw, rows, ours, extra))
+
+
+def filled(engine: Engine, staged: Staged) -> Staged:
+    """The same. Raises InputError where no row was read."""
+    if not sum(fates(engine, staged, None, asked=False)["read"].values()):
+        raise InputError(
+            f"{staged.table.name}: {staged.raw.origin} has no rows; give a file with data, or remove the table"
+        )
+    return staged
+
+
+def judged(
+    engine: DuckDB, table: Table, source: Source, raw: Raw, extracted_at: int
+) -> tuple[ir.Table, list[str]]:
+    """One row per raw row, lazily: customer_id, t, what is needed, `fate` and the raw `row`; further attributes.
+
+    Each row is read by itself: parts of a table may be read in different places.
+    """
     extra = attributes(table, source) if table.name == "customers" else []
     read = read_as_ours(engine, table, source, raw)
     read = with_fate(read, table, extracted_at=extracted_at, lines=source.grain == "line")
@@ -62,18 +91,7 @@ def stage(engine: Engine, table: Table, source: Source, extracted_at: int) -> St
         columns["kind"] = read["kind"].lower()
     if "local_day" in read.columns:
         columns["local_day"] = read["local_day"]
-    ours = read.select("customer_id", *extra, "fate", "row", **columns)
-    try:
-        rows = engine.keep(f"rows_{table.name}", ours.drop("row"))
-    except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{table.name}: {raw.origin} cannot be read to its end: {reason}") from None
-    staged = Staged(table, raw, rows, ours, extra)
-    if not sum(fates(engine, staged, None, asked=False)["read"].values()):
-        raise InputError(
-            f"{table.name}: {raw.origin} has no rows; give a file with data, or remove the table"
-        )
-    return staged
+    return read.select("customer_id", *extra, "fate", "row", **columns), extra
 
 
 def find_repeats(
@@ -128,6 +146,9 @@ def fates(engine: Engine, staged: Staged, as_of: int | None, *, asked: bool) -> 
     for row in engine.rows(rows.group_by(["fate", "inside"]).agg(n=rows.count())):
         read[row["fate"]] += row["n"]
         inside[row["fate"]] += row["n"] if row["inside"] or row["fate"] == FILTERED else 0
+    if staged.raw.filtered:
+        read[FILTERED] += staged.raw.filtered
+        inside[FILTERED] += staged.raw.filtered
     if staged.raw.malformed:
         read[MALFORMED] = inside[MALFORMED] = len(staged.raw.malformed)
     return {"read": read, "inside": inside}

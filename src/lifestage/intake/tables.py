@@ -5,23 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ibis
-import ibis.expr.types as ir
 import pyarrow as pa
 
-from lifestage.intake import scope
 from lifestage.intake.blocks import Numbered, stream_blocks
-from lifestage.intake.checks import KEPT
-from lifestage.intake.engine import Engine
-from lifestage.intake.identities import merge_identities, one_profile_each
-from lifestage.intake.orders import purchases, refunds, sum_lines
-from lifestage.intake.quarantine import account, check_share, write_quarantine
-from lifestage.intake.scope import Scope
-from lifestage.intake.span import find_span, usable_labels
-from lifestage.intake.staging import Staged, find_repeats, stage, without_repeats
-from lifestage.localtime import moment
-from lifestage.schemas import CANONICAL, PROFILE
-from lifestage.settings import DEFINED_BY, Shop
+from lifestage.intake.cleaning import clean
+from lifestage.intake.engine import DuckDB
+from lifestage.intake.numbering import attributes_of, number
+from lifestage.intake.orders import sum_lines
+from lifestage.intake.staging import Staged, stage
+from lifestage.schemas import Table
+from lifestage.settings import Shop, Source
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,7 @@ class Intake:
     """Further columns of the customers table: string, double or bool."""
     quarantine: Path
     customers: int
-    engine: Engine
+    engine: DuckDB
     numbered: Numbered
 
     def blocks(self, block_customers: int) -> Iterator[pa.RecordBatch]:
@@ -68,7 +61,7 @@ def open_tables(shop: Shop, extracted_at: int, as_of: int | None = None) -> Inta
     Writes `<output>/quarantine.parquet`. Raises InputError: a file, column or expression at fault, no usable
     purchase, too many rejected rows.
     """
-    engine = Engine(shop.timezone, shop.output)
+    engine = DuckDB(shop.timezone, shop.output, warehouse=shop.engine if "://" in shop.engine else None)
     try:
         return _open(engine, shop, extracted_at, as_of)
     except BaseException:
@@ -76,165 +69,21 @@ def open_tables(shop: Shop, extracted_at: int, as_of: int | None = None) -> Inta
         raise
 
 
-def _open(engine: Engine, shop: Shop, extracted_at: int, as_of: int | None) -> Intake:
-    known_as_of = scope.asked_as_of(shop, extracted_at, as_of)
-    asked = as_of is not None or shop.as_of not in ("data_end", "now")
-    quarantine = shop.output / "quarantine.parquet"
-    staged = {
-        name: stage(engine, CANONICAL[name], source, extracted_at)
-        for name, source in shop.sources.given.items()
-    }
-    merged: dict[str, Any] = {}
-    if "identities" in staged:
-        staged, merged = merge_identities(engine, staged)
-    orders = None
-    if "transactions" in staged:
-        staged["transactions"], orders = _orders(engine, shop, staged["transactions"], known_as_of)
-    span = find_span(engine, shop, staged, orders, as_of=known_as_of, extracted_at=extracted_at, asked=asked)
-    bound = span.as_of if span else known_as_of
-    if "customers" in staged:
-        staged["customers"] = _one_profile_each(engine, staged["customers"], bound)
-    accounts = {name: account(engine, table, bound, asked=asked) for name, table in staged.items()}
-    write_quarantine(engine, list(staged.values()), bound, asked=asked, path=quarantine)
-    own = DEFINED_BY[shop.churn.definition]
-    if span is not None or not accounts[own]["out_of_scope"]:
-        check_share(accounts, shop.intake.max_reject_share, quarantine)
-    if span is None:
-        raise scope.no_row(own, staged[own].raw.origin, known_as_of, shop.timezone)
-    numbered, combined = _number(engine, shop, staged, orders, span)
-    if merged:
-        merged["profiles_combined"] = combined
-    for name, table in staged.items():
+def _open(engine: DuckDB, shop: Shop, extracted_at: int, as_of: int | None) -> Intake:
+    def staged(table: Table, source: Source) -> Staged:
+        return stage(engine, table, source, extracted_at)
+
+    cleaned = clean(engine, shop, extracted_at, as_of, stage=staged, sum_lines=sum_lines)
+    numbered, figures = number(engine, cleaned.rows, cleaned.span.as_of)
+    for name, table in cleaned.staged.items():
         engine.drop(f"rows_{name}")
         engine.drop(f"merged_{name}")
         if table.raw.stored:
             engine.drop(f"raw_{name}")
-    figures = _figures(engine, numbered)
     return Intake(
-        as_of=span.as_of,
-        observed_until=span.observed_until,
-        first_purchase=span.first_purchase,
-        first_row=span.first_row,
-        timezone=shop.timezone,
-        currency=shop.currency,
-        report={
-            "tables": accounts,
-            **({"identities": merged} if merged else {}),
-            **figures,
-            "first_purchase": _iso(span.first_purchase, shop.timezone),
-            "last_purchase": _iso(span.last_purchase, shop.timezone),
-            "as_of": moment(span.as_of, shop.timezone).isoformat(),
-            "observed_until": moment(span.observed_until, shop.timezone).isoformat(),
-        },
-        attributes=_attributes(numbered),
-        quarantine=quarantine,
-        customers=figures["customers"],
+        **cleaned.facts(shop, figures),
+        attributes=attributes_of(numbered.profile),
+        quarantine=cleaned.quarantine,
         engine=engine,
         numbered=numbered,
     )
-
-
-def _iso(t: int | None, zone: str) -> str | None:
-    return None if t is None else moment(t, zone).isoformat()
-
-
-def _orders(engine: Engine, shop: Shop, staged: Staged, as_of: int | None) -> tuple[Staged, ir.Table]:
-    """One row per order (customer_id, t, amount, order_id, category, channel, discount), refunds negative."""
-    kept = staged.kept
-    source = shop.sources.given["transactions"]
-    if source.grain == "line":
-        lines = kept if as_of is None else kept.filter(kept["t"] < as_of)
-        return staged, engine.keep("orders", sum_lines(lines, source.columns))
-    if "order_id" not in source.columns:
-        return staged, kept
-
-    def named(rows: ir.Table) -> ir.Table:
-        """A refund may carry the order_id of its purchase: only purchases must have one of their own."""
-        return rows.filter(rows["fate"] == KEPT, rows["amount"] >= 0, rows["order_id"].notnull())
-
-    order = ["t", "amount", "customer_id"]
-    staged = find_repeats(engine, staged, named, "order_id", order)
-    if staged.repeats is None:
-        return staged, kept
-    bought, others = purchases(kept), kept.filter(kept["amount"] < 0)
-    return staged, without_repeats(staged, bought, "order_id").union(others)
-
-
-def _one_profile_each(engine: Engine, staged: Staged, as_of: int | None) -> Staged:
-    def known(rows: ir.Table) -> ir.Table:
-        rows = rows.filter(rows["fate"] == KEPT)
-        return rows if as_of is None else rows.filter(rows["t"].isnull() | (rows["t"] < as_of))
-
-    order = ["t", "acquisition_channel", "acquisition_cost", *staged.extra]
-    return find_repeats(engine, staged, known, "customer_id", order)
-
-
-def _number(
-    engine: Engine, shop: Shop, staged: dict[str, Staged], orders: ir.Table | None, span: Scope
-) -> tuple[Numbered, int]:
-    """Customers numbered in the order of their ids, and each table's rows by that number instead of the text.
-
-    With how many rows of the customers were combined with another of the same customer.
-    """
-    as_of, combined = span.as_of, 0
-    rows: dict[str, ir.Table] = {}
-    if orders is not None:
-        rows["transactions"] = orders.filter(orders["t"] < as_of)
-    for name in ("events", "feedback", "subscriptions"):
-        if name in staged:
-            kept = staged[name].kept
-            rows[name] = kept.filter(kept["t"] < as_of)
-    if "labels" in staged:
-        rows["labels"] = usable_labels(engine, shop, staged["labels"].kept, as_of)
-    if "customers" in staged:
-        kept = staged["customers"].kept
-        kept = kept.filter(kept["t"].isnull() | (kept["t"] < as_of))
-        rows["customers"] = without_repeats(staged["customers"], kept, "customer_id")
-        if "identities" in staged:
-            rows["customers"], combined = one_profile_each(
-                engine, rows["customers"], staged["customers"].extra
-            )
-    ids = ibis.union(*(r.select("customer_id").distinct() for r in rows.values()), distinct=True)
-    if orders is not None and len(rows) == 1:
-        ids = orders.filter(orders["t"] < as_of).select("customer_id").distinct()
-    number = ibis.row_number().over(order_by=ids["customer_id"])
-    known = engine.keep("customers", ids.mutate(k=number))
-    profile = known
-    if "customers" in rows:
-        described = rows["customers"].rename(signed_up_at="t")
-        profile = engine.keep("profile", known.left_join(described, "customer_id").drop("customer_id_right"))
-    of = {
-        n: engine.keep(n, r.join(known, "customer_id").drop("customer_id"))
-        for n, r in rows.items()
-        if n != "customers"
-    }
-    kinds: dict[str, ir.Table] = {
-        name: of[name] for name in ("events", "feedback", "subscriptions", "labels") if name in of
-    }
-    if "transactions" in of:
-        kinds["purchases"] = purchases(of["transactions"])
-        kinds["refunds"] = engine.keep("refunds", refunds(of["transactions"]))
-    for name, column in (("feedback", "resolved_at"), ("subscriptions", "ended_at")):
-        if name in kinds:
-            later: Any = kinds[name]
-            known_by = ibis.ifelse(later[column] < as_of, later[column], ibis.null("int64"))
-            kinds[name] = later.mutate(**{column: known_by})
-    return Numbered(profile, kinds), combined
-
-
-def _figures(engine: Engine, numbered: Numbered) -> dict[str, int]:
-    figures = engine.rows(numbered.profile.aggregate(customers=numbered.profile.count()))[0]
-    kinds = numbered.kinds
-    if "purchases" not in kinds:
-        return {**figures, "buyers": 0, "purchases": 0, "refunds": 0, "refunds_linked": 0}
-    bought, back = kinds["purchases"], kinds["refunds"]
-    return {
-        **figures,
-        **engine.rows(bought.aggregate(buyers=bought["k"].nunique(), purchases=bought.count()))[0],
-        **engine.rows(back.aggregate(refunds=back.count(), refunds_linked=back["order_at"].count()))[0],
-    }
-
-
-def _attributes(numbered: Numbered) -> dict[str, pa.DataType]:
-    schema = numbered.profile.schema().to_pyarrow()
-    return {field.name: field.type for field in schema if field.name not in ("customer_id", "k", *PROFILE)}

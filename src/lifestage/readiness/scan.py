@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lifestage.gather import where_blocks_lie
 from lifestage.history import History
 from lifestage.labels import Definition, labelled
 from lifestage.localtime import DAY, HOUR, SECOND, local_days, to_local
@@ -48,6 +50,23 @@ class Scan:
         return int(np.unique(np.concatenate(self.seconds), return_counts=True)[1].max())
 
 
+def _added(parts: Sequence[Scan]) -> Scan:
+    def total(counts: Sequence[Any]) -> Any:
+        return {key: sum(count[key] for count in counts) for key in counts[0]}
+
+    return Scan(
+        customers=sum(part.customers for part in parts),
+        days=set().union(*(part.days for part in parts)),
+        seconds=[t for part in parts for t in part.seconds],
+        hours=np.sum([part.hours for part in parts], axis=0),
+        **{
+            name: total([getattr(part, name) for part in parts])
+            for name in ("rows", "repeats", "midnight", "gaps", "missing", "eligible", "churned")
+        },
+    )
+
+
+@where_blocks_lie(_added)
 def scan(
     blocks: Iterable[History],
     cutoffs: Sequence[int],
