@@ -65,7 +65,7 @@ class DuckDB(Engine):
         zone: str,
         spill_parent: Path,
         *,
-        memory: str = "50%",  # the models and the shop's other programs want the rest
+        memory: str = "1500MB",  # beyond it rows spill to disk; the whole process then stays below 3 GB
         threads: int | None = None,
         warehouse: str | None = None,
     ) -> None:
