@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from lifestage.boosting import Boosting
 from lifestage.campaign import Profit
 from lifestage.documents import Model, known, read_yaml, validate
 from lifestage.errors import InputError
@@ -145,6 +146,11 @@ class Churn(Model):
     """Rows (customers x cutoffs) of a fit; of a larger shop that many are drawn, by a hash of customer_id."""
     grade_measure: Literal["average_precision", "roc_auc"] = "average_precision"
     """What the grade compares with the plain rule; average_precision is that of the class rarer in training."""
+    settings: Boosting = Boosting()
+    """LightGBM parameters in place of those chosen by size; training.tune finds and prints them."""
+    monotone: bool = False
+    """Hold the trees to the directions on which the field agrees (churn.monotone): a longer silence never lowers
+    the chance of churn, more orders or active days never raise it."""
     seed: int = 7
 
 
