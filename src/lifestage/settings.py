@@ -149,8 +149,8 @@ class Churn(Model):
     settings: Boosting = Boosting()
     """LightGBM parameters in place of those chosen by size; training.tune finds and prints them."""
     monotone: bool = False
-    """Hold the trees to the directions on which the field agrees (churn.monotone): a longer silence never lowers
-    the chance of churn, more orders or active days never raise it."""
+    """Hold the trees, which correct the linear base, to the directions on which the field agrees: longer silence
+    never less churn, more orders or active days never more. Not for a shop of yearly gifts."""
     seed: int = 7
 
 

@@ -64,7 +64,7 @@ def test_two_runs_continue_one_study_and_training_takes_its_section(
     assert first.shipped.model.fits == second.shipped.model.fits  # the same seed, the same bytes
 
 
-def test_bad_arguments_and_a_damaged_study_are_one_sentence(folder: Path) -> None:
+def test_bad_arguments_are_one_sentence(folder: Path) -> None:
     for args, said in (
         (("--trials", "0"), "'0': give a whole number of trials, 1 or more"),
         (("--minutes", "nan"), "'nan': give a number of minutes above 0"),

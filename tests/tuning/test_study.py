@@ -41,9 +41,9 @@ def bowl(index: int, section: Mapping[str, Any], watch: Watch) -> tuple[np.ndarr
         + (settings["feature_fraction"] - 0.9) ** 2 / 10
     )
     watch(0, 0.7)
-    for trees in range(1, 41):
+    for trees in range(1, 26):
         watch(trees, loss + (0.7 - loss) * np.exp(-trees * settings["learning_rate"]))
-    return np.full(GROUPS, (loss + index / 100) / GROUPS), 40
+    return np.full(GROUPS, (loss + index / 100) / GROUPS), 25
 
 
 def run(path: Path, trials: int, evaluate: Any = bowl, seed: int = 7, **options: Any) -> list[FrozenTrial]:
@@ -59,6 +59,7 @@ def test_two_and_two_trials_are_four_and_the_first_are_the_defaults(tmp_path: Pa
     parts = run(tmp_path / "a.db", 2) + run(tmp_path / "a.db", 2)
     assert told(parts) == told(run(tmp_path / "b.db", 4))
     assert len(finished(open_study(tmp_path / "a.db", "shop-1"))) == 4
+    assert not open_study(tmp_path / "a.db", "shop-2").trials  # other data: nothing is mixed
     assert parts[0].params == {**defaults(ROWS), "monotone": False}
     assert told(run(tmp_path / "c.db", 4, seed=8))[1:] != told(parts)[1:]
 
