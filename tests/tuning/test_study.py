@@ -104,7 +104,7 @@ def test_trials_far_behind_are_pruned_whatever_their_learning_rate(tmp_path: Pat
 
         return evaluate
 
-    good = run(tmp_path / "a.db", 8, behind_from(8))
+    good = run(tmp_path / "a.db", 6, behind_from(6))
     assert {t.state for t in good} == {
         TrialState.COMPLETE
     }  # each a little better at the same sum, by slow and by fast learners
