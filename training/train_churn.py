@@ -46,7 +46,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
         Tracker(shop.tracking_uri).run(shop.shop, "churn", {**window, **verdict, "kind": "churn"}) as run,
         tempfile.TemporaryDirectory() as scratch,
     ):
-        run.params({**shop.churn.model_dump(), **window})
+        run.params({**shop.churn.model_dump(exclude_none=True), **window})
         run.params({"trees": fitted.evaluated.trees})
         run.params({f"{part}_rows": rows for part, rows in fitted.rows.items()})
         run.document(cutoffs, "cutoffs")

@@ -12,6 +12,7 @@ from lifestage.churn import training
 from lifestage.churn.base import P_NO_ORDER, RFM, Transform
 from lifestage.churn.dataset import Sample, concatenate
 from lifestage.churn.leaks import refuse_leaks
+from lifestage.churn.monotone import monotone_settings
 from lifestage.churn.profit_evaluation import ProfitEvaluation, evaluate_profit
 from lifestage.clv import evaluation as clv_evaluation
 from lifestage.clv.compress import compress
@@ -23,6 +24,7 @@ from lifestage.folds import Folds, check_folds, folds_of_labels, make_folds
 from lifestage.history_file import HistoryFile
 from lifestage.labels import Definition
 from lifestage.labels.definitions import after_days
+from lifestage.localtime import day_of
 from lifestage.order_columns import OrderParams, expected_orders, fit_orders, order_columns
 from lifestage.ragged import Floats
 from lifestage.samples import buyers, churn_samples
@@ -49,16 +51,22 @@ def families_of(shop: Shop) -> tuple[str, ...]:
     return ("subscriptions",) if shop.sources.subscriptions else ()
 
 
-def folds_of(shop: Shop, file: HistoryFile) -> Folds:
-    """The cutoffs of a shop's history. Raises InputError where the history is too short."""
+def folds_of(shop: Shop, file: HistoryFile, later: Folds | None = None) -> Folds:
+    """The cutoffs of a shop's history; with `later`, those that are tested at its validation cutoff.
+
+    Raises InputError where the history is too short.
+    """
     rule = shop.churn
     if rule.definition == "given":
+        days = file.label_days
+        if later is not None:
+            days = [day for day in days if day <= day_of(later.validation, file.zone)]
         return folds_of_labels(
-            file.label_days, zone=file.zone, horizon_days=rule.horizon_days, train_cutoffs=rule.train_cutoffs
+            days, zone=file.zone, horizon_days=rule.horizon_days, train_cutoffs=rule.train_cutoffs
         )
     return make_folds(
         file.facts["first_row"],
-        file.facts["observed_until"],
+        file.facts["observed_until"] if later is None else later.test,
         zone=file.zone,
         horizon_days=rule.horizon_days,
         train_cutoffs=rule.train_cutoffs,
@@ -254,12 +262,15 @@ def fit_churn(
             "shipped": _newest_orders(file, definition) if samples.orders else None,
         }
 
+    boosting = rule.settings.parameters() | (monotone_settings(parts.search.names) if rule.monotone else {})
+
     def fitted(label: str, terms: Sequence[tuple[str, Transform]] | None, max_trees: int) -> Fits:
         with progress(f"churn: {label}", None) as step:
             return fit_all(
                 parts,
                 orders,
                 terms=terms,
+                settings=boosting,  # nothing to a rule without trees
                 max_trees=max_trees,
                 progress=lambda _done, _total: step(1),
                 seed=rule.seed,

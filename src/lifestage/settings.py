@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from lifestage.boosting import Boosting
 from lifestage.campaign import Profit
 from lifestage.documents import Model, known, read_yaml, validate
 from lifestage.errors import InputError
@@ -152,6 +153,11 @@ class Churn(Model):
     """Rows (customers x cutoffs) of a fit; of a larger shop that many are drawn, by a hash of customer_id."""
     grade_measure: Literal["average_precision", "roc_auc"] = "average_precision"
     """What the grade compares with the plain rule; average_precision is that of the class rarer in training."""
+    settings: Boosting = Boosting()
+    """LightGBM parameters in place of those chosen by size; training.tune finds and prints them."""
+    monotone: bool = False
+    """Hold the trees, which correct the linear base, to the directions on which the field agrees: longer silence
+    never less churn, more orders or active days never more. Not for a shop of yearly gifts."""
     seed: int = 7
 
 

@@ -35,6 +35,9 @@ THREADS_FROM_ROWS = 200_000
 
 Progress = Callable[[int, int], None]
 """Called after each tree with (trees so far, most trees possible)."""
+Watch = Callable[[int, float], None]
+"""Called with (0, log loss of the base) and after each tree with (trees so far, log loss), on validation before
+calibration; what it raises ends the fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ def fit(
     max_trees: int = MAX_TREES,
     num_threads: int = 0,
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> Fit:
     """One classifier for all rows of `train` (its label windows end no later than `validation`'s cutoff).
 
@@ -108,6 +112,7 @@ def fit(
     cores). `definition`, `horizon_days`, `active_within_days` and `grace_days` say what the labels mean, `spec`
     how the features are made, `orders` the parameters behind its order columns; the model carries them.
     `settings`: LightGBM parameters in place of `settings_for`'s. `max_trees` 0: the base alone, a plain rule.
+    `watch` sees the validation log loss tree by tree.
 
     Raises InputError for too few rows, one class only, constant features, or features that differ.
     """
@@ -125,6 +130,9 @@ def fit(
         history: dict[str, Any] = {}
         data = _dataset(train, names, base)
         threads = _threads(train, num_threads)
+        before = _log_loss(score, validation.churned)
+        if watch is not None:
+            watch(0, before)
         booster = lgb.train(
             {**chosen, "num_threads": threads},
             data,
@@ -135,10 +143,11 @@ def fit(
                 lgb.early_stopping(PATIENCE, verbose=False),
                 lgb.record_evaluation(history),
                 *_reporting(progress),
+                *_watching(watch),
             ],
         )
         losses = tuple(history["validation"]["binary_logloss"])
-        if min(losses) < _log_loss(score, validation.churned):  # else the trees only spoil the base
+        if min(losses) < before:  # else the trees only spoil the base
             trees = int(booster.best_iteration)
             text = _text(booster, trees)
             score = score + booster.predict(
@@ -244,6 +253,12 @@ def _reporting(progress: Progress | None) -> list[Callable[[Any], None]]:
     if progress is None:
         return []
     return [lambda env: progress(env.iteration + 1, env.end_iteration)]
+
+
+def _watching(watch: Watch | None) -> list[Callable[[Any], None]]:
+    if watch is None:
+        return []
+    return [lambda env: watch(env.iteration + 1, float(env.evaluation_result_list[0][2]))]
 
 
 def _check(sample: Sample, part: str) -> None:

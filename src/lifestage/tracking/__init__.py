@@ -77,6 +77,16 @@ class Run:
     def document(self, value: Mapping[str, Any], name: str) -> None:
         mlflow.log_dict(dict(value), f"{name}.json")
 
+    def child(
+        self, name: str, params: Mapping[str, Any], metrics: Mapping[str, float], tags: Mapping[str, Any]
+    ) -> None:
+        """A run nested in this one, begun and ended at once."""
+        with mlflow.start_run(run_name=name, nested=True) as nested:
+            child = Run(nested.info.run_id)
+            child.params(params)
+            child.metrics(metrics)
+            child.tags(tags)
+
     def model(self, folder: Path, name: str, inputs: Sequence[str], outputs: Sequence[str]) -> Version:
         """Log a model folder (no pickle: files and a code file), register it, alias it challenger."""
         signature = ModelSignature(
