@@ -6,6 +6,8 @@ import pytest
 from lifestage.churn.dataset import Sample, concatenate, matrix, sample_at
 from lifestage.errors import InputError
 
+KEYS = np.array([7, 8, 9], np.uint64)
+
 
 def sample(names: tuple[str, ...] = ("a", "b"), n: int = 3, customer: bool = True) -> Sample:
     return Sample(
@@ -64,3 +66,13 @@ def test_matrix_orders_columns_by_name_and_names_what_is_wrong() -> None:
         matrix({"a": np.zeros(1), "c": np.zeros(1), "d": np.zeros(1)}, ("a", "b"))
     with pytest.raises(InputError, match=r"feature 'b' has 2 rows, but 'a' has 1"):
         matrix({"a": np.zeros(1), "b": np.zeros(2)}, ("a", "b"))
+
+
+def test_rows_taken_keep_their_customers_and_categories() -> None:
+    whole = Sample({"a": np.arange(3.0)}, np.array([True, False, True]), np.zeros(3, np.int64), KEYS, ("a",))
+    some = whole.take(np.array([True, False, True])).having({"b": np.ones(2)})
+    assert some.features["a"].tolist() == [0, 2]
+    assert some.churned.tolist() == [True, True]
+    assert some.customer is not None
+    assert some.customer.tolist() == [7, 9]
+    assert (some.names, some.categorical) == (("a", "b"), ("a",))

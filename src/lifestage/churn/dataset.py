@@ -48,6 +48,7 @@ class Sample:
             self.churned[rows],
             self.cutoff[rows],
             None if self.customer is None else self.customer[rows],
+            self.categorical,
         )
 
     def having(self, columns: Mapping[str, Floats]) -> "Sample":
