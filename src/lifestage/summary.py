@@ -163,7 +163,8 @@ def grade_text(metrics: Mapping[str, float]) -> str:
     verdict = "better than" if low > 0 else "worse than" if high < 0 else "not distinguishable from"
     return (
         f"{said} The model is {verdict} {METHODS[rule]}:\n"
-        f"  ROC-AUC {metrics[lead]:+.3f} (95 % interval {low:+.3f} to {high:+.3f}). {_calibration_text(metrics)}\n"
+        f"  ROC-AUC {metrics[lead]:+.3f} (95 % interval {low:+.3f} to {high:+.3f}).\n"
+        f"  {_calibration_text(metrics)}\n"
         f"  Grade {letter}: {en} ({zh})."
     )
 
@@ -178,7 +179,7 @@ def _calibration_text(metrics: Mapping[str, float]) -> str:
     if metrics["ece_shape"] <= most:
         way = "fewer" if level > 0 else "more"
         return (
-            f"{said}: {abs(level):.1%} of the customers {way} churned than foreseen, of all risks alike; "
+            f"{said}:\n  {abs(level):.1%} {way} of the customers churned than foreseen, whatever their risk; "
             "the level moved after training."
         )
     return f"{said} ({metrics['ece_shape']:.3f} after the level is set right)."
