@@ -9,6 +9,7 @@ import pytest
 from lifestage.churn.intervals import paired_differences
 from lifestage.churn.metrics import (
     calibration_error,
+    calibration_error_interval,
     calibration_interval,
     gain_curve,
     level_error,
@@ -161,3 +162,17 @@ def test_what_true_probabilities_would_show() -> None:
     assert calibration_error(p, churned) > 0.1
     assert shape_error(p, churned) < 2 * perfect_calibration_error(p)
     assert np.isnan(shape_error(p, np.ones(50_000, bool)))
+
+
+def test_the_interval_of_the_calibration_error_covers_the_true_one() -> None:
+    """Probabilities too low by a shift: the error of 200,000 customers is the truth that samples of 3,000 must cover."""
+    rng = np.random.default_rng(11)
+    p = rng.beta(2, 3, 200_000)
+    true = 1 / (1 + np.exp(-(np.log(p / (1 - p)) + 0.5)))
+    truth = calibration_error(p, rng.random(len(p)) < true)
+    hits = 0
+    for i in range(200):
+        some = rng.integers(0, len(p), 3_000)
+        low, high = calibration_error_interval(p[some], rng.random(3_000) < true[some], seed=i)
+        hits += low <= truth <= high
+    assert hits / 200 == pytest.approx(0.95, abs=0.04)

@@ -12,6 +12,7 @@ from lifestage.churn.grade import GRADES, Grade, Measure, grade
 from lifestage.churn.intervals import REPETITIONS, Difference, paired_differences
 from lifestage.churn.metrics import (
     calibration_error,
+    calibration_error_interval,
     calibration_interval,
     level_error,
     perfect_calibration_error,
@@ -181,6 +182,7 @@ def figures_of(
 ) -> dict[str, float]:
     """The figures of one method on customers of both outcomes."""
     low, high = calibration_interval(probability, seed=seed)
+    own_low, own_high = calibration_error_interval(probability, churned, seed=seed)
     average_precision = float(average_precision_score(churned, score))
     rarer = average_precision if rarer_is_churned else float(average_precision_score(~churned, -score))
     return {
@@ -190,6 +192,8 @@ def figures_of(
         "log_loss": float(log_loss(churned, probability)),
         "brier": float(brier_score_loss(churned, probability)),
         "ece": calibration_error(probability, churned),
+        "ece_low": own_low,
+        "ece_high": own_high,
         "ece_if_perfect": perfect_calibration_error(probability),
         "ece_if_perfect_low": low,
         "ece_if_perfect_high": high,

@@ -76,6 +76,24 @@ def calibration_interval(probability: Floats, *, seed: int, repetitions: int = 4
     return float(low), float(high)
 
 
+def calibration_error_interval(
+    probability: Floats, churned: Bools, *, seed: int, repetitions: int = 400
+) -> tuple[float, float]:
+    """95 % interval of `calibration_error`: the basic bootstrap of each bin's outcomes, never below 0.
+
+    The plain percentiles would lie too high, since each draw adds chance to the error that chance already made;
+    the basic interval, 2 x error - percentile, takes it off (Davison & Hinkley 1997, section 5.2).
+    """
+    r = reliability(probability, churned)
+    rng = np.random.default_rng(seed)
+    share = np.clip(r.observed, 0, 1)
+    drawn = rng.binomial(r.customers.astype(np.int64), share, (repetitions, len(share))) / r.customers
+    errors = (r.customers * np.abs(drawn - r.predicted)).sum(axis=1) / r.customers.sum()
+    error = calibration_error(probability, churned)
+    low, high = 2 * error - np.quantile(errors, [0.975, 0.025])
+    return max(0.0, float(low)), max(0.0, float(high))
+
+
 def level_error(probability: Floats, churned: Bools) -> float:
     """Mean probability - share that churned: what a shift of the whole level, such as Christmas, does."""
     return float(probability.mean() - churned.mean())
