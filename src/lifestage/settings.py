@@ -145,6 +145,8 @@ class Churn(Model):
     """Rows (customers x cutoffs) of a fit; of a larger shop that many are drawn, by a hash of customer_id."""
     grade_measure: Literal["average_precision", "roc_auc"] = "average_precision"
     """What the grade compares with the plain rule; average_precision is that of the class rarer in training."""
+    segments: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Attributes of the customers by which the report gives figures too, beside value, tenure and channel."""
     seed: int = 7
 
 
