@@ -191,10 +191,8 @@ def test_failing_segments_are_told_and_marked(html: str, report: Report) -> None
     assert [row.level for row in report.segments.failing] == [EVIL]
     (row,) = report.segments.failing
     text = " ".join("".join(Page(html).text).split())
-    assert (
-        f"{row.mean_probability:.0%} foreseen, {row.base_rate:.0%} churned: probabilities too low here"
-        in text
-    )
+    p, y = (f"{100 * share:.0f} %" for share in (row.mean_probability, row.base_rate))
+    assert f"{p} foreseen, {y} churned: probabilities too low here" in text
     assert "此处概率偏低" in text
     assert html.count('<tr class="fails">') == 1
     assert "1 of 3 segments are served worse" in text

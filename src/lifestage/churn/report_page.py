@@ -161,7 +161,5 @@ def _number(value: float, places: int = 3, signed: bool = False) -> str:
     return text.replace("-", "−")
 
 
-def _percent(value: float, places: int = 0, signed: bool = False) -> str:
-    if not np.isfinite(value):
-        return LACKING
-    return f"{value:{'+' if signed else ''}.{places}%}".replace("-", "−").replace("%", " %")
+def _percent(value: float) -> str:
+    return words.percent(value) if np.isfinite(value) else LACKING

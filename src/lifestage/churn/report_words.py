@@ -46,6 +46,11 @@ FEW_CUSTOMERS, FEW_PER_CLASS = 500, 50
 """Graded customers, and those of the rarer outcome, below which figures move a lot from one run to the next."""
 
 
+def percent(value: float, places: int = 0) -> str:
+    """A share as a reader sees it, never broken before the sign."""
+    return f"{100 * value:.{places}f}\N{NO-BREAK SPACE}%"
+
+
 def label(method: str) -> Words:
     """What a reader calls a method."""
     return Words(LABELS.get(method, method), LABELS_ZH.get(method, method))
@@ -104,12 +109,13 @@ def hits(evaluation: Evaluation, method: str) -> float:
 def found(evaluation: Evaluation) -> Words:
     """What the order is worth, in customers."""
     rule, n = label(evaluation.rule), len(evaluation.churned)
-    own, plain, base = hits(evaluation, MODEL), hits(evaluation, evaluation.rule), evaluation.base_rate
+    own, plain = (100 * evaluation.figures[method]["roc_auc"] for method in (MODEL, evaluation.rule))
+    base = percent(evaluation.base_rate)
     return Words(
-        f"Of {n:,} customers whose outcome it had not seen, {base:.0%} churned; of the tenth that the model called "
-        f"riskiest {own:.0%}, of the tenth by {rule.en} {plain:.0%}.",
-        f"在结果未知的{n:,}名客户中，{base:.0%}流失；模型判定风险最高的10%客户中{own:.0%}流失，"
-        f"按{rule.zh}排序的前10%中{plain:.0%}流失。",
+        f"On {n:,} customers whose outcome it had not seen ({base} churned): of one who left and one who stayed, the "
+        f"model names the one who left {own:.0f} times in 100, {rule.en} {plain:.0f} times; a coin 50.",
+        f"在结果未知的{n:,}名客户中（{base}流失）：从一名流失客户与一名留存客户中，模型100次有{own:.0f}次认出流失者，"
+        f"{rule.zh}为{plain:.0f}次，抛硬币为50次。",
     )
 
 
@@ -122,13 +128,14 @@ def calibration(evaluation: Evaluation) -> Words:
             f"The probabilities were true as far as {n:,} customers can tell.",
             f"就{n:,}名客户所能判断，预测概率是准确的。",
         )
-    foreseen, happened = evaluation.base_rate + own["ece_level"], evaluation.base_rate
+    level = own["ece_level"]
+    foreseen, happened = percent(evaluation.base_rate + level, 1), percent(evaluation.base_rate, 1)
     said = Words(
-        f"{foreseen:.1%} were foreseen to churn, {happened:.1%} did; calibration error {error:.3f}, of true "
-        f"probabilities at most {most:.3f}.",
-        f"预测流失{foreseen:.1%}，实际流失{happened:.1%}；校准误差{error:.3f}，概率准确时最多{most:.3f}。",
+        f"{foreseen} were foreseen to churn, {happened} did; calibration error {error:.3f}, of true probabilities at "
+        f"most {most:.3f}.",
+        f"预测流失{foreseen}，实际流失{happened}；校准误差{error:.3f}，概率准确时最多{most:.3f}。",
     )
-    way = ("high", "高") if foreseen > happened else ("low", "低")
+    way = ("high", "高") if level > 0 else ("low", "低")
     if own["ece_shape"] <= most:
         return Words(
             f"{said.en} The level of churn moved after training, for all risks alike: the order holds, the "
@@ -157,14 +164,10 @@ def failing_words(segment: Segment) -> Words:
     """In what way a segment is served worse than the rest."""
     en, zh = [], []
     if segment.fails_level:
-        high = segment.level_error > 0
-        en.append(
-            f"{segment.mean_probability:.0%} foreseen, {segment.base_rate:.0%} churned: probabilities too "
-            f"{'high' if high else 'low'} here"
-        )
-        zh.append(
-            f"预测{segment.mean_probability:.0%}，实际流失{segment.base_rate:.0%}：此处概率偏{'高' if high else '低'}"
-        )
+        way = ("high", "高") if segment.level_error > 0 else ("low", "低")
+        foreseen, happened = percent(segment.mean_probability), percent(segment.base_rate)
+        en.append(f"{foreseen} foreseen, {happened} churned: probabilities too {way[0]} here")
+        zh.append(f"预测{foreseen}，实际流失{happened}：此处概率偏{way[1]}")
     if segment.fails_order:
         en.append(
             f"ROC-AUC {segment.roc_auc:.2f} where {segment.roc_auc_promised:.2f} was to be expected: do not rely on "
