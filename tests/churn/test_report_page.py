@@ -201,6 +201,8 @@ def test_failing_segments_are_told_and_marked(html: str, report: Report) -> None
 def test_missing_figures_are_a_dash_and_never_nan(html: str) -> None:
     assert "nan" not in "".join(Page(html).text).lower().replace("finan", "")
     assert "–" in html
+    assert "– to –" not in html
+    assert "≤ –" not in html
 
 
 def test_the_same_run_gives_the_same_page(report: Report, html: str) -> None:

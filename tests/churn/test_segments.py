@@ -100,7 +100,7 @@ def test_a_planted_level_and_a_planted_order_are_found_and_nothing_else() -> Non
     failing = {(row.dimension, row.level): (row.fails_level, row.fails_order) for row in found.failing}
     assert failing == {("a", "a2"): (True, False), ("b", "b1"): (False, True)}
     en, zh = found.sentence()
-    assert en.startswith("2 of 11 segments are served worse than chance allows: ")
+    assert en.startswith("2 of 11 segments are served worse than the whole by more than chance allows: ")
     assert "a a2" in en
     assert "11个分群中有2个" in zh
 
@@ -111,7 +111,10 @@ def test_a_whole_that_is_off_alike_fails_no_segment() -> None:
     found = evaluate_segments(said, churned, made, rarer_is_churned=True)
     assert all(row.level_error < -0.05 for row in found.rows)
     assert found.failing == ()
-    assert found.sentence()[0] == "None of 11 segments is served worse than chance allows."
+    assert (
+        found.sentence()[0]
+        == "None of 11 segments is served worse than the whole by more than chance allows."
+    )
 
 
 def test_figures_equal_loops() -> None:
@@ -176,6 +179,14 @@ def test_dimensions_levels_and_pools() -> None:
     assert np.array_equal(made["region"].codes == 3, (region == 2) | (region == 3))
     assert made["loyal"].levels == ("no", "yes")
     assert len(made["Age (years)"].levels) == 5
+
+
+def test_a_number_of_few_values_has_them_as_levels() -> None:
+    spec = FeatureSpec(attributes=(Attribute("senior", "number"),))
+    values = np.concatenate([np.zeros(800), np.ones(150), np.full(150, 2.5), np.full(130, np.nan)])
+    (senior,) = dimensions({"profile_senior": values}, spec, ["senior"])
+    assert senior.levels == ("0", "1", "2.5", "unknown")
+    assert np.bincount(senior.codes).tolist() == [800, 150, 150, 130]
 
 
 def test_tenure_in_one_band_is_told_apart_by_fifths() -> None:

@@ -54,7 +54,8 @@ def dimensions(
 
     value: net spend before the cutoff in fifths of this sample. tenure: days since the first order (or contact) in
     fixed bands, in fifths where one band holds all. acquisition_channel and each attribute in `named`: a text's or
-    flag's levels, a number's fifths. Levels with fewer than `min_customers` are pooled as OTHERS, and left out where
+    flag's levels, a number's fifths, or its
+    values where they are few. Levels with fewer than `min_customers` are pooled as OTHERS, and left out where
     that is too few as well; so is a dimension with one level. Raises InputError for an unknown name.
     """
     check_names(named, spec)
@@ -100,9 +101,13 @@ def _tenure(values: Floats, name: str, min_customers: int) -> Dimension:
 
 
 def _fifths(name: str, title: str, title_zh: str, values: Floats) -> Dimension:
-    """Bands of equal mass, as far as ties allow."""
+    """Bands of equal mass, as far as ties allow; of BANDS values or fewer the values themselves."""
     seen = values[~np.isnan(values)]
-    edges = np.unique(np.quantile(seen, np.arange(1, BANDS) / BANDS)) if len(seen) else np.empty(0)
+    distinct = np.unique(seen)
+    if len(distinct) <= BANDS:
+        codes = np.where(np.isnan(values), len(distinct), np.searchsorted(distinct, values)).astype(np.int64)
+        return Dimension(name, title, title_zh, codes, (*(f"{value:g}" for value in distinct), UNKNOWN))
+    edges = np.unique(np.quantile(seen, np.arange(1, BANDS) / BANDS))
     return _banded(name, title, title_zh, values, edges)
 
 
@@ -110,7 +115,7 @@ def _banded(name: str, title: str, title_zh: str, values: Floats, edges: Floats)
     """A value at an edge belongs to the band below it."""
     shown = [f"{edge:,.0f}" if abs(edge) >= 100 else f"{edge:.4g}" for edge in edges]
     ranges = [f"{low} – {high}" for low, high in pairwise(shown)]
-    ranges = [f"≤ {shown[0]}", *ranges, f"> {shown[-1]}"] if shown else ["all"]
+    ranges = [f"≤ {shown[0]}", *ranges, f"> {shown[-1]}"]
     missing = np.isnan(values)
     codes = np.where(missing, len(ranges), np.searchsorted(edges, values, side="left")).astype(np.int64)
     levels = tuple(f"{place}: {text}" for place, text in enumerate(ranges, 1))

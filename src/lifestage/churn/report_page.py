@@ -17,6 +17,7 @@ from lifestage.churn.inline_svg import inline_svg
 from lifestage.churn.plots import COLOURS, gain_figure, reliability_figure
 from lifestage.churn.profit_evaluation import ProfitEvaluation
 from lifestage.churn.profit_plots import profit_figure
+from lifestage.churn.report_glossary import GLOSSARY
 from lifestage.churn.report_words import Words
 from lifestage.churn.segments import Segments
 from lifestage.features import FeatureSpec
@@ -129,7 +130,7 @@ def report_page(report: Report) -> str:
         places=PLACES,
         people=PEOPLE,
         warnings=words.warnings_of(e, report.champion, report.segments, report.profit, report.fallbacks),
-        glossary=words.GLOSSARY,
+        glossary=GLOSSARY,
     )
 
 
@@ -157,7 +158,7 @@ def _methods(e: Evaluation) -> list[dict[str, Any]]:
 def _number(value: float, places: int = 3, signed: bool = False) -> str:
     if not np.isfinite(value):
         return LACKING
-    text = f"{value:{'+' if signed else ''}.{places}f}"
+    text = f"{round(value, places) + 0.0:{'+' if signed else ''}.{places}f}"
     return text.replace("-", "−")
 
 
