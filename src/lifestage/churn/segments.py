@@ -90,13 +90,13 @@ class Segments:
                 f"None of {len(self.rows)} segments is served worse than the whole by more than chance allows.",
                 f"{len(self.rows)}个分群中没有任何一个比整体差到超出偶然范围。",
             )
-        names = ", ".join(f"{row.dimension} {row.level}" for row in self.failing[:3])
+        named, of = ", ".join(f"{row.dimension} {row.level}" for row in self.failing[:3]), len(self.rows)
         more = len(self.failing) - 3
+        rest, rest_zh = (f" and {more} more", f"，另有{more}个") if more > 0 else ("", "")
         return (
-            f"{len(self.failing)} of {len(self.rows)} segments are served worse than the whole by more than chance allows: {names}"
-            f"{f' and {more} more' if more > 0 else ''}.",
-            f"{len(self.rows)}个分群中有{len(self.failing)}个比整体差到超出偶然范围：{names}"
-            f"{f'，另有{more}个' if more > 0 else ''}。",
+            f"{len(self.failing)} of {of} segments are served worse than the whole by more than chance allows: "
+            f"{named}{rest}.",
+            f"{of}个分群中有{len(self.failing)}个比整体差到超出偶然范围：{named}{rest_zh}。",
         )
 
 
