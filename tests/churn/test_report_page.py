@@ -195,7 +195,7 @@ def test_failing_segments_are_told_and_marked(html: str, report: Report) -> None
     assert f"{p} foreseen, {y} churned: probabilities too low here" in text
     assert "此处概率偏低" in text
     assert html.count('<tr class="fails">') == 1
-    assert "1 of 3 segments are served worse" in text
+    assert "1 of 3 segments is served worse" in text
 
 
 def test_missing_figures_are_a_dash_and_never_nan(html: str) -> None:
@@ -224,7 +224,7 @@ def test_warnings_name_what_to_know(report: Report) -> None:
     said = warnings_of(e, "model", report.segments, report.profit, report.fallbacks)
     text = " ".join(w.en for w in said)
     assert "were foreseen to churn" in text
-    assert "segments are served worse" in text
+    assert "1 of 3 segments is served worse" in text
     assert said[-1].en == "Made do without."
     assert all(w.zh for w in said)
     worse = warnings_of(

@@ -91,12 +91,12 @@ class Segments:
                 f"{len(self.rows)}个分群中没有任何一个比整体差到超出偶然范围。",
             )
         named, of = ", ".join(f"{row.dimension} {row.level}" for row in self.failing[:3]), len(self.rows)
-        more = len(self.failing) - 3
+        found = len(self.failing)
+        more, verb = found - 3, "is" if found == 1 else "are"
         rest, rest_zh = (f" and {more} more", f"，另有{more}个") if more > 0 else ("", "")
         return (
-            f"{len(self.failing)} of {of} segments are served worse than the whole by more than chance allows: "
-            f"{named}{rest}.",
-            f"{of}个分群中有{len(self.failing)}个比整体差到超出偶然范围：{named}{rest_zh}。",
+            f"{found} of {of} segments {verb} served worse than the whole by more than chance allows: {named}{rest}.",
+            f"{of}个分群中有{found}个比整体差到超出偶然范围：{named}{rest_zh}。",
         )
 
 
