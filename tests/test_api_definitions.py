@@ -83,3 +83,8 @@ def test_training_stops_on_folds_whose_windows_overlap(tmp_path: Path) -> None:
     late = replace(good, train=(*good.train, good.train[-1] + DAY))
     with pytest.raises(InputError, match="the model would be graded on labels it has seen"):
         fit_churn(shop, file, folds=late)
+    named = shop.model_copy(update={"churn": shop.churn.model_copy(update={"segments": ("region",)})})
+    with pytest.raises(
+        InputError, match=r"churn\.segments: 'region' is no attribute of the customers; this shop has"
+    ):
+        fit_churn(named, file)

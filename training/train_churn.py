@@ -11,11 +11,38 @@ from training.prepare import data_window, history
 from training.ready import require_ready
 
 if TYPE_CHECKING:
+    from lifestage.fitting import FittedChurn
     from lifestage.settings import Shop
 
 DESCRIPTION = """Find the LightGBM churn model on several cutoffs, stop and calibrate it on a later one and refit it
 through that; grade it on the newest complete one beside the plain rules, refit it through that one, and register it
 as <shop>-churn@challenger. Where it is not proven better than the plain rule, the best baseline takes its place."""
+
+
+def page(shop: "Shop", fitted: "FittedChurn", window: dict[str, str], cutoffs: dict[str, Any]) -> str:
+    """The run's report as one HTML page."""
+    from lifestage.churn.report_page import Report, drivers_of, report_page
+    from lifestage.churn.report_words import fallbacks_of
+
+    model = fitted.shipped.model
+    return report_page(
+        Report(
+            shop=shop.shop,
+            currency=shop.currency,
+            definition=shop.churn.definition,
+            horizon_days=shop.churn.horizon_days,
+            active_within_days=shop.churn.active_within_days,
+            window=window,
+            cutoffs=cutoffs,
+            evaluation=fitted.evaluation,
+            champion=fitted.champion,
+            drivers=drivers_of(model.importance(), model.spec),
+            segments=fitted.segments,
+            four_way=fitted.four_way,
+            profit=fitted.profit,
+            fallbacks=fallbacks_of(model, fitted.champion),
+        )
+    )
 
 
 def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> None:
@@ -40,6 +67,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
         "shipped": [shown(cutoff, file.zone) for cutoff in folds.ship_train],
         "out_of_time": folds.out_of_time,
     }
+    report = shop.output / "churn_report.html"
     verdict = {"grade": result.grade, "ships": fitted.champion}
     with (
         bar("churn: recording in MLflow", None),
@@ -52,6 +80,9 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
         run.document(cutoffs, "cutoffs")
         run.metrics(result.metrics())
         run.table(result.table().reset_index(), "evaluation")
+        run.table(fitted.segments.table(), "segments")
+        run.table(fitted.four_way.table(), "four_way")
+        run.metrics(fitted.four_way.metrics() | {"failing_segments": len(fitted.segments.failing)})
         for name, figure in plots.all_plots(result, fitted.evaluated).items():
             run.figure(figure, name)
         driven = drivers(fitted.evaluated.model, fitted.test.features, seed=shop.churn.seed)
@@ -61,6 +92,9 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
         if fitted.profit is not None:
             run.metrics(fitted.profit.metrics())
             run.figure(profit_figure(fitted.profit, shop.currency), "profit")
+        html = page(shop, fitted, window, cutoffs)
+        report.write_text(html, encoding="utf-8")
+        run.text(html, "report.html")
         folder = Path(scratch) / "churn"
         meta = {
             **window,
@@ -79,6 +113,8 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
             f"  Nothing better than {METHODS[fitted.champion]} was found, so that, calibrated, is what scores: "
             "treat the order of customers as a rule of thumb."
         )
+    say(f"  {fitted.segments.sentence()[0]}")
+    say(f"report: {report} (open it in a browser)")
     say(f"registered as {version.model} version {version.version} (challenger)")
 
 

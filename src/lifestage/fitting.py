@@ -11,9 +11,12 @@ from lifestage.churn import evaluation as churn_evaluation
 from lifestage.churn import training
 from lifestage.churn.base import P_NO_ORDER, RFM, Transform
 from lifestage.churn.dataset import Sample, concatenate
+from lifestage.churn.dimensions import check_names, dimensions
+from lifestage.churn.four_way import FourWay, four_way
 from lifestage.churn.leaks import refuse_leaks
 from lifestage.churn.monotone import monotone_settings
 from lifestage.churn.profit_evaluation import ProfitEvaluation, evaluate_profit
+from lifestage.churn.segments import Segments, evaluate_segments
 from lifestage.clv import evaluation as clv_evaluation
 from lifestage.clv.compress import compress
 from lifestage.clv.model import ClvModel
@@ -139,6 +142,10 @@ class FittedChurn:
     """The graded customers, in the order of the evaluation."""
     profit: ProfitEvaluation | None
     """What lists would have earned among them; None without `profit` in the configuration."""
+    segments: Segments
+    """The graded model's figures by value tier, tenure, channel and `churn.segments`."""
+    four_way: FourWay
+    """Its figures on customers seen in training and not, at the same and a later time."""
 
 
 def shares_of(shop: Shop, customers: int, cutoffs: Sequence[int], held: Sequence[int]) -> dict[int, float]:
@@ -251,6 +258,7 @@ def fit_churn(
     folds = folds or folds_of(shop, file)
     check_folds(folds, zone=file.zone, label_days=definition.label_days)
     learnt = spec or learn_features(shop, file, progress)
+    check_names(rule.segments, learnt)
     cutoffs = sorted({*folds.train, folds.validation, *folds.grade_train, folds.test, *folds.ship_train})
     shares = shares_of(shop, file.customers, cutoffs, (folds.validation, folds.test))
     samples = draw_samples(shop, file, learnt, shares, progress)
@@ -301,6 +309,23 @@ def fit_churn(
             out_of_time=folds.out_of_time,
         )
         profit = _profit(shop, file, folds.test, parts.tested, result)
+    with progress("churn: segments, and customers new since training", None):
+        p, rarer_is_churned = result.probabilities[churn_evaluation.MODEL], result.rarer == "churned"
+        segments = evaluate_segments(
+            p,
+            result.churned,
+            dimensions(parts.test.features, learnt, rule.segments),
+            rarer_is_churned=rarer_is_churned,
+        )
+        parted = four_way(
+            made.evaluated,
+            parts.graded,
+            parts.test,
+            p,
+            rarer_is_churned=rarer_is_churned,
+            out_of_time=folds.out_of_time,
+            seed=rule.seed,
+        )
     champion = churn_evaluation.MODEL if result.grade != "C" else result.best_baseline
     if champion != churn_evaluation.MODEL:
         made = fitted(f"{champion} ships", ALONE.get(champion, RFM if champion in logistic else ()), 0)
@@ -321,6 +346,8 @@ def fit_churn(
         champion,
         parts.test,
         profit,
+        segments,
+        parted,
     )
 
 

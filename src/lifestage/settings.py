@@ -158,6 +158,8 @@ class Churn(Model):
     monotone: bool = False
     """Hold the trees, which correct the linear base, to the directions on which the field agrees: longer silence
     never less churn, more orders or active days never more. Not for a shop of yearly gifts."""
+    segments: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Attributes of the customers by which the report gives figures too, beside value, tenure and channel."""
     seed: int = 7
 
 

@@ -124,7 +124,7 @@ def test_plots_carry_titles_labels_and_legends(graded: Evaluation, fits: tuple[F
         assert axes.get_title(loc="left")
         assert axes.get_xlabel()
         if name != "importance":
-            legend = axes.get_legend()
+            legend = axes.get_legend() or figure.legends[0]
             assert legend is not None
             assert any("churn model" in text.get_text() for text in legend.get_texts())
         figure.canvas.draw()

@@ -69,7 +69,10 @@ def reliability_figure(evaluation: Evaluation) -> Figure:
     low, high = _span(lines)
     axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     axes.xaxis.set_major_formatter(PercentFormatter(1))
-    return _finish(figure, axes, "lower right")
+    figure.legend(
+        loc="outside lower center", ncol=2, edgecolor="none", fontsize=9
+    )  # the lines fill the square
+    return figure
 
 
 def gain_figure(evaluation: Evaluation) -> Figure:

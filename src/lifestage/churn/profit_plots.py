@@ -6,7 +6,7 @@ from matplotlib.ticker import StrMethodFormatter
 from lifestage.churn.plots import COLOURS, GREY, LABELS
 from lifestage.churn.profit_evaluation import GAIN, RISK, ProfitEvaluation
 
-OURS = {GAIN: "#0072B2", RISK: "#CC79A7"}
+OURS = {GAIN: "#0072B2", RISK: "#56B4E9"}
 NAMES = {GAIN: "expected gain (model and value)", RISK: "churn probability alone"}
 
 

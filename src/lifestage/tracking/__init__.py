@@ -74,6 +74,9 @@ class Run:
     def table(self, frame: Any, name: str) -> None:
         mlflow.log_text(frame.to_csv(index=False), f"tables/{name}.csv")
 
+    def text(self, content: str, name: str) -> None:
+        mlflow.log_text(content, name)
+
     def document(self, value: Mapping[str, Any], name: str) -> None:
         mlflow.log_dict(dict(value), f"{name}.json")
 

@@ -1,0 +1,166 @@
+"""The report of one churn run as one self-contained HTML page: nothing is fetched, no script runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+
+from lifestage.churn import report_words as words
+from lifestage.churn.auc import auc
+from lifestage.churn.base import P_NO_ORDER
+from lifestage.churn.evaluation import MODEL, Evaluation
+from lifestage.churn.four_way import FourWay
+from lifestage.churn.inline_svg import inline_svg
+from lifestage.churn.plots import COLOURS, gain_figure, reliability_figure
+from lifestage.churn.profit_evaluation import ProfitEvaluation
+from lifestage.churn.profit_plots import profit_figure
+from lifestage.churn.report_glossary import GLOSSARY
+from lifestage.churn.report_words import Words
+from lifestage.churn.segments import Segments
+from lifestage.features import FeatureSpec
+from lifestage.features.catalogue import catalogue
+
+TEMPLATE = "report_page.html"
+DRIVERS = 10
+LACKING = "–"
+BTYD = {
+    P_NO_ORDER: Words("chance of no order within the horizon, by BG/NBD", "BG/NBD预测期内无订单的概率"),
+    "btyd_p_alive": Words("chance of still being a customer, by BG/NBD", "BG/NBD客户仍活跃的概率"),
+}
+GAIN_NOTE = Words(
+    "Share of the gain of all splits of the trees; the logistic regression that they begin from is not counted.",
+    "各特征在所有树分裂增益中的占比，不含作为起点的逻辑回归。",
+)
+PLACES = {"same": Words("same time", "同一时期"), "later": Words("later", "之后")}
+PEOPLE = {"seen": Words("seen in training", "训练中见过"), "new": Words("new", "未见过")}
+
+
+class Driver(NamedTuple):
+    """One thing that the model goes by; shares of all drivers sum to at most 1."""
+
+    name: str
+    share: float
+    meaning: str
+    meaning_zh: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that the page of one run shows."""
+
+    shop: str
+    currency: str
+    definition: str
+    horizon_days: int
+    active_within_days: int
+    window: Mapping[str, str]
+    """data_from, as_of, observed_until (local days), customers, fingerprint."""
+    cutoffs: Mapping[str, Any]
+    """train, evaluation, shipped: lists of local days; validation, test: one each."""
+    evaluation: Evaluation
+    champion: str
+    drivers: Sequence[Driver]
+    """The strongest first; `drivers_note` says what the shares are."""
+    segments: Segments
+    four_way: FourWay
+    drivers_note: Words = GAIN_NOTE
+    profit: ProfitEvaluation | None = None
+    fallbacks: Sequence[Words] = ()
+    """What the run had to do without."""
+
+
+def drivers_of(importance: Mapping[str, float], spec: FeatureSpec, top: int = DRIVERS) -> list[Driver]:
+    """The `top` features of `ChurnModel.importance`, with what the catalogue says they mean."""
+    known = catalogue(spec)
+    found = []
+    for name, share in sorted(importance.items(), key=lambda item: -item[1])[:top]:
+        if share <= 0:
+            break
+        if name in known:
+            found.append(Driver(name, share, known[name].meaning, known[name].meaning_zh))
+        else:
+            en, zh = BTYD.get(name, Words(name.replace("_", " "), name))
+            found.append(Driver(name, share, en, zh))
+    return found
+
+
+def report_page(report: Report) -> str:
+    """The page as text. Whatever comes from data or configuration (shop, attributes, levels) is escaped."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"number": _number, "percent": _percent, "whole": lambda n: f"{n:,.0f}"}
+    template = environment.from_string(
+        files("lifestage.churn").joinpath(TEMPLATE).read_text(encoding="utf-8")
+    )
+    e = report.evaluation
+    figures = {
+        "reliability": inline_svg(reliability_figure(e), "reliability"),
+        "gain": inline_svg(gain_figure(e), "gain"),
+    }
+    if report.profit is not None:
+        figures["profit"] = inline_svg(profit_figure(report.profit, report.currency), "profit")
+    widest = max((driver.share for driver in report.drivers), default=1.0)
+    return template.render(
+        r=report,
+        e=e,
+        own=e.figures[MODEL],
+        n=len(e.churned),
+        colour=COLOURS[MODEL],
+        means=words.churned_means(report.definition, report.horizon_days, report.active_within_days),
+        verdict=words.verdict(e, report.champion),
+        use=words.use(e),
+        data_from=report.window["data_from"][:10],
+        found=words.found(e),
+        rule=words.label(e.rule),
+        hits=words.hits(e, MODEL),
+        rule_hits=words.hits(e, e.rule),
+        calibration=words.calibration(e),
+        methods=_methods(e),
+        figures=figures,
+        profit_words=None if report.profit is None else words.profit_words(report.profit, report.currency),
+        drivers=[(driver, driver.share / widest) for driver in report.drivers],
+        segments_words=Words(*report.segments.sentence()),
+        failing=[(segment, words.failing_words(segment)) for segment in report.segments.failing],
+        titles=report.segments.titles,
+        four_way_words=Words(*report.four_way.sentence()),
+        places=PLACES,
+        people=PEOPLE,
+        warnings=words.warnings_of(e, report.champion, report.segments, report.profit, report.fallbacks),
+        glossary=GLOSSARY,
+    )
+
+
+def _methods(e: Evaluation) -> list[dict[str, Any]]:
+    """One row per method, the model first."""
+    rows = []
+    for method, figures in e.figures.items():
+        lead = e.differences.get(method)
+        order = auc(e.scores[method], e.churned)
+        rows.append(
+            {
+                "label": words.label(method),
+                "colour": COLOURS.get(method, COLOURS[MODEL]),
+                "is_model": method == MODEL,
+                "roc_auc": order,
+                "average_precision": figures["pr_auc_rarer"],
+                "hits": words.hits(e, method),
+                "ece": figures["ece"],
+                "leads": None if lead is None else (lead["roc_auc"], lead["average_precision"]),
+            }
+        )
+    return rows
+
+
+def _number(value: float, places: int = 3, signed: bool = False) -> str:
+    if not np.isfinite(value):
+        return LACKING
+    text = f"{round(value, places) + 0.0:{'+' if signed else ''}.{places}f}"
+    return text.replace("-", "−")
+
+
+def _percent(value: float) -> str:
+    return words.percent(value) if np.isfinite(value) else LACKING
