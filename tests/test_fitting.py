@@ -9,9 +9,17 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from lifestage import fitting
 from lifestage.churn.dataset import Sample
-from lifestage.fitting import definition_of, draw_samples, fit_churn, folds_of, learn_features, shares_of
+from lifestage.fitting import churn as fitting_churn
+from lifestage.fitting import (
+    definition_of,
+    draw_samples,
+    draws,
+    fit_churn,
+    folds_of,
+    learn_features,
+    shares_of,
+)
 from lifestage.history import History
 from lifestage.history_file import HistoryFile
 from lifestage.intake import open_tables, write_history
@@ -169,12 +177,12 @@ def test_where_nothing_is_proven_the_best_baseline_ships(
 ) -> None:
     shop, file = made
     good = fit_churn(shop, file)
-    real = fitting.churn_evaluation.evaluate
+    real = fitting_churn.churn_evaluation.evaluate
 
     def doubted(*args: Any, **kwargs: Any) -> Any:
         return replace(real(*args, **kwargs), grade="C")
 
-    monkeypatch.setattr(fitting.churn_evaluation, "evaluate", doubted)
+    monkeypatch.setattr(fitting_churn.churn_evaluation, "evaluate", doubted)
     poor = fit_churn(shop, file)
     assert poor.champion == poor.evaluation.best_baseline
     assert good.champion == ("model" if good.evaluation.grade != "C" else good.evaluation.best_baseline)
@@ -194,7 +202,7 @@ def test_a_shop_without_an_order_model_is_graded_without_it(
     made: tuple[Shop, HistoryFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop, file = made
-    monkeypatch.setattr(fitting, "fit_orders", lambda _buyers: None)
+    monkeypatch.setattr(draws, "fit_orders", lambda _buyers: None)
     fitted = fit_churn(shop, file)
     assert not set(ORDER_COLUMNS) & set(fitted.shipped.model.features)
     assert fitted.shipped.model.orders is None

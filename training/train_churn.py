@@ -11,6 +11,7 @@ from training.prepare import data_window, history
 from training.ready import require_ready
 
 if TYPE_CHECKING:
+    from lifestage.churn.reason_plots import Drivers
     from lifestage.fitting import FittedChurn
     from lifestage.settings import Shop
 
@@ -19,7 +20,9 @@ through that; grade it on the newest complete one beside the plain rules, refit 
 as <shop>-churn@challenger. Where it is not proven better than the plain rule, the best baseline takes its place."""
 
 
-def page(shop: "Shop", fitted: "FittedChurn", window: dict[str, str], cutoffs: dict[str, Any]) -> str:
+def page(
+    shop: "Shop", fitted: "FittedChurn", driven: "Drivers", window: dict[str, str], cutoffs: dict[str, Any]
+) -> str:
     """The run's report as one HTML page."""
     from lifestage.churn.report_page import Report, drivers_of, report_page
     from lifestage.churn.report_words import fallbacks_of
@@ -36,7 +39,7 @@ def page(shop: "Shop", fitted: "FittedChurn", window: dict[str, str], cutoffs: d
             cutoffs=cutoffs,
             evaluation=fitted.evaluation,
             champion=fitted.champion,
-            drivers=drivers_of(model.importance(), model.spec),
+            drivers=drivers_of(driven.importance()),
             segments=fitted.segments,
             four_way=fitted.four_way,
             profit=fitted.profit,
@@ -92,7 +95,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
         if fitted.profit is not None:
             run.metrics(fitted.profit.metrics())
             run.figure(profit_figure(fitted.profit, shop.currency), "profit")
-        html = page(shop, fitted, window, cutoffs)
+        html = page(shop, fitted, driven, window, cutoffs)
         report.write_text(html, encoding="utf-8")
         run.text(html, "report.html")
         folder = Path(scratch) / "churn"

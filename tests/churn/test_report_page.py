@@ -5,6 +5,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lifestage.campaign import Profit
@@ -16,7 +17,6 @@ from lifestage.churn.profit_evaluation import evaluate_profit
 from lifestage.churn.report_page import Driver, Report, drivers_of, report_page
 from lifestage.churn.report_words import Words, calibration, fallbacks_of, use, warnings_of
 from lifestage.churn.segments import evaluate_segments
-from lifestage.features import FeatureSpec
 
 N = 1_200
 EVIL = '<script>alert("x")</script>'
@@ -267,14 +267,18 @@ def test_calibration_words(report: Report) -> None:
     assert shape.endswith("Use the order; take the probabilities themselves with caution.")
 
 
-def test_drivers_carry_the_catalogues_meaning() -> None:
-    found = drivers_of(
-        {"btyd_p_no_order": 0.5, "order_count": 0.3, "term_count": 0.2, "x": 0.0}, FeatureSpec()
-    )
-    assert [driver.name for driver in found] == ["btyd_p_no_order", "order_count", "term_count"]
-    assert found[1].meaning_zh == "累计订单数"
-    assert found[0].meaning.startswith("chance of no order")
-    assert found[2].meaning == "term count"
+def test_drivers_are_groups_with_a_share_the_strongest_first() -> None:
+    rows = [
+        ("rhythm", "silence", "沉默", 0.7),
+        ("spend", "spend", "消费", 0.3),
+        ("city", "city", "城市", 0.0),
+    ]
+    table = pd.DataFrame(rows, columns=["group", "label", "label_zh", "share"])
+    assert drivers_of(table) == [
+        Driver("rhythm", 0.7, "silence", "沉默"),
+        Driver("spend", 0.3, "spend", "消费"),
+    ]
+    assert len(drivers_of(table, top=1)) == 1
 
 
 def test_fallbacks_are_those_of_the_model(fits) -> None:

@@ -6,11 +6,11 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
 from lifestage.churn import report_words as words
 from lifestage.churn.auc import auc
-from lifestage.churn.base import P_NO_ORDER
 from lifestage.churn.evaluation import MODEL, Evaluation
 from lifestage.churn.four_way import FourWay
 from lifestage.churn.inline_svg import inline_svg
@@ -20,19 +20,13 @@ from lifestage.churn.profit_plots import profit_figure
 from lifestage.churn.report_glossary import GLOSSARY
 from lifestage.churn.report_words import Words
 from lifestage.churn.segments import Segments
-from lifestage.features import FeatureSpec
-from lifestage.features.catalogue import catalogue
 
 TEMPLATE = "report_page.html"
 DRIVERS = 10
 LACKING = "–"
-BTYD = {
-    P_NO_ORDER: Words("chance of no order within the horizon, by BG/NBD", "BG/NBD预测期内无订单的概率"),
-    "btyd_p_alive": Words("chance of still being a customer, by BG/NBD", "BG/NBD客户仍活跃的概率"),
-}
-GAIN_NOTE = Words(
-    "Share of the gain of all splits of the trees; the logistic regression that they begin from is not counted.",
-    "各特征在所有树分裂增益中的占比，不含作为起点的逻辑回归。",
+DRIVERS_NOTE = Words(
+    "Share of the mean absolute contribution to the graded customers' log-odds, variants of one fact added up.",
+    "各因素对受评客户对数几率贡献绝对值均值的占比，同一事实的各种表述已合并。",
 )
 PLACES = {"same": Words("same time", "同一时期"), "later": Words("later", "之后")}
 PEOPLE = {"seen": Words("seen in training", "训练中见过"), "new": Words("new", "未见过")}
@@ -63,28 +57,21 @@ class Report:
     evaluation: Evaluation
     champion: str
     drivers: Sequence[Driver]
-    """The strongest first; `drivers_note` says what the shares are."""
+    """The strongest first; DRIVERS_NOTE says what the shares are."""
     segments: Segments
     four_way: FourWay
-    drivers_note: Words = GAIN_NOTE
     profit: ProfitEvaluation | None = None
     fallbacks: Sequence[Words] = ()
     """What the run had to do without."""
 
 
-def drivers_of(importance: Mapping[str, float], spec: FeatureSpec, top: int = DRIVERS) -> list[Driver]:
-    """The `top` features of `ChurnModel.importance`, with what the catalogue says they mean."""
-    known = catalogue(spec)
-    found = []
-    for name, share in sorted(importance.items(), key=lambda item: -item[1])[:top]:
-        if share <= 0:
-            break
-        if name in known:
-            found.append(Driver(name, share, known[name].meaning, known[name].meaning_zh))
-        else:
-            en, zh = BTYD.get(name, Words(name.replace("_", " "), name))
-            found.append(Driver(name, share, en, zh))
-    return found
+def drivers_of(importance: pd.DataFrame, top: int = DRIVERS) -> list[Driver]:
+    """The `top` groups of `reason_plots.Drivers.importance`."""
+    rows = importance[importance["share"] > 0].head(top)
+    return [
+        Driver(str(row["group"]), float(row["share"]), str(row["label"]), str(row["label_zh"]))
+        for _, row in rows.iterrows()
+    ]
 
 
 def report_page(report: Report) -> str:
@@ -106,6 +93,7 @@ def report_page(report: Report) -> str:
     widest = max((driver.share for driver in report.drivers), default=1.0)
     return template.render(
         r=report,
+        drivers_note=DRIVERS_NOTE,
         e=e,
         own=e.figures[MODEL],
         n=len(e.churned),

@@ -1,127 +1,32 @@
-"""Both models of a shop from its history file: evaluation fit, holdout figures, shipped fit. No tracking here."""
+"""The churn model of a shop: found, graded beside its baselines, and shipped."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from lifestage.churn import evaluation as churn_evaluation
 from lifestage.churn import training
 from lifestage.churn.base import P_NO_ORDER, RFM, Transform
-from lifestage.churn.dataset import Sample, concatenate
+from lifestage.churn.dataset import Sample
 from lifestage.churn.dimensions import check_names, dimensions
 from lifestage.churn.four_way import FourWay, four_way
 from lifestage.churn.leaks import refuse_leaks
 from lifestage.churn.monotone import monotone_settings
 from lifestage.churn.profit_evaluation import ProfitEvaluation, evaluate_profit
 from lifestage.churn.segments import Segments, evaluate_segments
-from lifestage.clv import evaluation as clv_evaluation
 from lifestage.clv.compress import compress
-from lifestage.clv.model import ClvModel
 from lifestage.clv.summary import Summary
-from lifestage.errors import InputError
-from lifestage.features import FeatureSpec, learn
-from lifestage.folds import Folds, check_folds, folds_of_labels, make_folds
+from lifestage.features import FeatureSpec
+from lifestage.fitting.draws import Parts, Samples, draw_samples, parts_of, shares_of
+from lifestage.fitting.plan import Progress, definition_of, folds_of, learn_features, silent
+from lifestage.folds import Folds, check_folds
 from lifestage.history_file import HistoryFile
 from lifestage.labels import Definition
-from lifestage.labels.definitions import after_days
-from lifestage.localtime import day_of
-from lifestage.order_columns import OrderParams, expected_orders, fit_orders, order_columns
+from lifestage.order_columns import OrderParams, expected_orders, fit_orders
 from lifestage.ragged import Floats
-from lifestage.samples import buyers, churn_samples
+from lifestage.samples import buyers
 from lifestage.settings import Shop
 from lifestage.stakes import graded_values
-
-Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], Any]]]
-"""Opens a progress display: (label, total or None) -> context of a function that takes what was done."""
-
-
-def silent(_label: str, _total: int | None) -> AbstractContextManager[Callable[[int], Any]]:
-    """No progress display."""
-    return nullcontext(lambda _done: None)
-
-
-def definition_of(shop: Shop) -> Definition:
-    """What churn means to a shop."""
-    rule = shop.churn
-    return Definition(rule.definition, rule.horizon_days, rule.active_within_days, rule.grace_days)
-
-
-def families_of(shop: Shop) -> tuple[str, ...]:
-    """Feature families beside those that are learnt: of the terms where there are any."""
-    return ("subscriptions",) if shop.sources.subscriptions else ()
-
-
-def folds_of(shop: Shop, file: HistoryFile, later: Folds | None = None) -> Folds:
-    """The cutoffs of a shop's history; with `later`, those that are tested at its validation cutoff.
-
-    Raises InputError where the history is too short.
-    """
-    rule = shop.churn
-    if rule.definition == "given":
-        days = file.label_days
-        if later is not None:
-            days = [day for day in days if day <= day_of(later.validation, file.zone)]
-        return folds_of_labels(
-            days, zone=file.zone, horizon_days=rule.horizon_days, train_cutoffs=rule.train_cutoffs
-        )
-    return make_folds(
-        file.facts["first_row"],
-        file.facts["observed_until"] if later is None else later.test,
-        zone=file.zone,
-        horizon_days=rule.horizon_days,
-        train_cutoffs=rule.train_cutoffs,
-        step_days=rule.step_days,
-        min_history_days=rule.min_history_days,
-        grace_days=rule.grace_days if rule.definition == "subscription" else 0,
-    )
-
-
-@dataclass(frozen=True)
-class FittedClv:
-    """The shipped fit on everything before as_of, and the holdout figures of a fit at `holdout_from`."""
-
-    shipped: ClvModel
-    evaluation: clv_evaluation.Evaluation
-    holdout_from: int
-
-
-def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> FittedClv:
-    """Fit BG/NBD + Gamma-Gamma; the holdout runs from the churn test cutoff to the end of observation."""
-    facts = file.facts
-    if facts["first_purchase"] is None:
-        raise InputError("CLV: there is no purchase to learn from; give sources.transactions")
-    if shop.churn.definition == "given":  # labels need not reach as far as the orders, nor lie in time at all
-        holdout_from = after_days(facts["observed_until"], -shop.churn.horizon_days, file.zone)
-    else:
-        holdout_from = folds_of(shop, file).test
-    rule = definition_of(shop)
-    with progress("CLV: summaries", 2 * file.customers) as step:
-        end = after_days(holdout_from, shop.churn.horizon_days, file.zone)
-        held_out = buyers(file, holdout_from, end, definition=rule, progress=step)
-        everyone = buyers(file, facts["as_of"], facts["as_of"], definition=rule, progress=step)
-    terms = {"yearly_discount_rate": shop.clv.yearly_discount_rate, "margin": shop.clv.margin}
-    with progress("CLV: fitting", 2) as step:
-        evaluated = ClvModel.fit(held_out.summary, horizon_days=shop.churn.horizon_days, **terms)
-        step(1)
-        shipped = ClvModel.fit(everyone.summary, horizon_days=shop.clv.horizon_days, **terms)
-        step(1)
-    result = clv_evaluation.evaluate(
-        evaluated.predict(held_out.summary),
-        held_out.summary,
-        held_out.outcome.purchase_days,
-        held_out.outcome.spend,
-        horizon_days=shop.churn.horizon_days,
-    )
-    return FittedClv(shipped, result, holdout_from)
-
-
-def learn_features(shop: Shop, file: HistoryFile, progress: Progress = silent) -> FeatureSpec:
-    """Which features the shop's churn model gets, from rows before the newest training cutoff only."""
-    with progress("churn: which features", file.customers) as step:
-        return learn(file, folds_of(shop, file).train[-1], shop.features, step)
 
 
 @dataclass(frozen=True)
@@ -146,98 +51,6 @@ class FittedChurn:
     """The graded model's figures by value tier, tenure, channel and `churn.segments`."""
     four_way: FourWay
     """Its figures on customers seen in training and not, at the same and a later time."""
-
-
-def shares_of(shop: Shop, customers: int, cutoffs: Sequence[int], held: Sequence[int]) -> dict[int, float]:
-    """Cutoff -> share of the customers to draw, so that no fit has more than churn.max_rows rows; of the `held`
-    cutoffs, which stop, calibrate and grade, a quarter of that each."""
-    most = shop.churn.max_rows
-    training_share = most / max(customers * min(shop.churn.train_cutoffs, len(cutoffs)), 1)
-    share = dict.fromkeys(cutoffs, min(1.0, training_share))
-    return share | dict.fromkeys(held, min(1.0, max(training_share, most / 4 / max(customers, 1))))
-
-
-@dataclass(frozen=True)
-class Samples:
-    """The rows of every cutoff with their order columns, and the order model of each cutoff."""
-
-    at: dict[int, Sample]
-    summary: dict[int, Summary]
-    orders: dict[int, OrderParams]
-    """Empty where the shop has no order model at one of the cutoffs."""
-
-
-def draw_samples(
-    shop: Shop,
-    file: HistoryFile,
-    spec: FeatureSpec,
-    cutoffs: Mapping[int, float],
-    progress: Progress = silent,
-) -> Samples:
-    """Features, labels and order columns at each cutoff, of a share of the customers; the order model of a cutoff
-    sees the rows before it."""
-    definition = definition_of(shop)
-    with progress(f"churn: features at {len(cutoffs)} cutoffs", file.customers) as step:
-        drawn = churn_samples(
-            file,
-            list(cutoffs),
-            definition=definition,
-            families=families_of(shop),
-            spec=spec,
-            share=cutoffs,
-            progress=step,
-        )
-    fitted: dict[int, OrderParams | None] = {}
-    if shop.churn.definition == "purchase":
-        fitted = {c: None if d.buyers is None else fit_orders(d.buyers) for c, d in drawn.items()}
-    orders = {cutoff: params for cutoff, params in fitted.items() if params is not None}
-    if len(orders) < len(cutoffs):
-        orders = {}
-    at = {}
-    for cutoff in cutoffs:
-        one = drawn[cutoff]
-        at[cutoff] = one.sample
-        if orders:
-            columns = order_columns(orders[cutoff], one.summary, definition.horizon_days)
-            at[cutoff] = one.sample.having(columns)
-    return Samples(at, {cutoff: one.summary for cutoff, one in drawn.items()}, orders)
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The rows of each use."""
-
-    search: Sample
-    """Finds the trees."""
-    validation: Sample
-    """Stops them and calibrates."""
-    graded: Sample
-    """The evaluation fit's."""
-    test: Sample
-    ship: Sample
-    tested: Summary
-    """Of the customers of `test`."""
-
-
-def parts_of(folds: Folds, samples: Samples, seed: int) -> Parts:
-    """By time; of folds that are not out of time by a stratified draw: 60 % search, 20 % each validation and test,
-    the evaluation fit has the first two, and the whole ships."""
-    at, summary = samples.at, samples.summary[folds.test]
-    if folds.out_of_time:
-        search, graded, ship = (
-            concatenate([at[cutoff] for cutoff in cutoffs])
-            for cutoffs in (folds.train, folds.grade_train, folds.ship_train)
-        )
-        return Parts(search, at[folds.validation], graded, at[folds.test], ship, summary)
-    sample = at[folds.test]
-    part = np.zeros(len(sample), np.int64)
-    rng = np.random.default_rng(seed)
-    for outcome in (False, True):
-        rows = rng.permutation(np.flatnonzero(sample.churned == outcome))
-        part[rows[: len(rows) // 5]] = 2
-        part[rows[len(rows) // 5 : 2 * len(rows) // 5]] = 1
-    search, validation, test = (sample.take(part == place) for place in range(3))
-    return Parts(search, validation, sample.take(part < 2), test, sample, summary.take(part == 2))
 
 
 def fit_churn(

@@ -1,0 +1,24 @@
+"""The frozen configuration models: one YAML file a shop, typos refused with the nearest right name."""
+
+from lifestage.settings.models import DEFINED_BY, Churn, Clv, Features, Readiness
+from lifestage.settings.scoring import Reasons, Scoring
+from lifestage.settings.shop import Shop, load, parse
+from lifestage.settings.tables import ENGINES, EngineOptions, Intake, Source, Sources
+
+__all__ = [
+    "DEFINED_BY",
+    "ENGINES",
+    "Churn",
+    "Clv",
+    "EngineOptions",
+    "Features",
+    "Intake",
+    "Readiness",
+    "Reasons",
+    "Scoring",
+    "Shop",
+    "Source",
+    "Sources",
+    "load",
+    "parse",
+]
