@@ -24,7 +24,7 @@ from lifestage.history import History
 from lifestage.history_file import HistoryFile
 from lifestage.intake import open_tables, write_history
 from lifestage.order_columns import ORDER_COLUMNS, fit_orders, order_columns
-from lifestage.samples import churn_samples
+from lifestage.samples import churn_samples, drawn_buyers
 from lifestage.scoring import clv_summary
 from lifestage.settings import Shop, parse
 
@@ -151,8 +151,15 @@ def test_a_large_shop_is_drawn_by_customer_alike_at_every_cutoff_and_in_any_bloc
         assert inside.mean() == pytest.approx(share, abs=0.06)
         for name, values in some[cutoff].sample.features.items():
             assert values.tobytes() == whole[cutoff].sample.features[name][inside].tobytes()
-        assert fit_orders(some[cutoff].buyers) == fit_orders(whole[cutoff].buyers)  # type: ignore[arg-type]
     assert set(_keys(at_once[folds.test].sample).tolist()) <= chosen[folds.test]
+    first, second = some[folds.train[-1]].buyers, at_once[folds.train[-1]].buyers
+    assert first is not None
+    assert second is not None
+    assert fit_orders(first) == fit_orders(second)
+    newest = drawn_buyers(file, folds.train[-1], 0.3)
+    assert newest is not None
+    assert fit_orders(newest) == fit_orders(first)
+    assert first.customers < 0.4 * len(table)
     np.testing.assert_array_equal(_keys(at_once[folds.train[-1]].sample), _keys(some[folds.train[-1]].sample))
 
 

@@ -36,7 +36,7 @@ class Drawn:
     summary: Summary
     """Of the sample's customers, in its order."""
     buyers: Compressed | None
-    """Of everybody with a purchase before the cutoff, drawn or not; None where there is nobody."""
+    """Of the drawn customers with a purchase before the cutoff, eligible or not; None where there is nobody."""
 
 
 def join_drawn(parts: Sequence[Mapping[int, Drawn]]) -> dict[int, Drawn]:
@@ -47,7 +47,7 @@ def join_drawn(parts: Sequence[Mapping[int, Drawn]]) -> dict[int, Drawn]:
         joined[cutoff] = Drawn(
             concatenate([drawn.sample for drawn in some]),
             concatenate_summaries([drawn.summary for drawn in some]),
-            join_compressed([drawn.buyers for drawn in some if drawn.buyers is not None]),
+            join_compressed([drawn.buyers for drawn in some]),
         )
     return joined
 
@@ -78,13 +78,14 @@ def churn_samples(
             some, keys = groups[shares[cutoff]]
             view = some.before(cutoff)
             label = labelled(some, cutoff, definition)
+            summary = clv_summary(view)
             computed = feature_families.compute(view, spec)
             for family in families:
                 computed |= FURTHER[family](view)
             at[cutoff] = Drawn(
                 sample_at(cutoff, computed, label.eligible, label.churned, keys, categorical=categorical),
-                clv_summary(view).take(label.eligible),
-                _buyers(history.before(cutoff)),
+                summary.take(label.eligible),
+                _compressed(summary),
             )
         parts.append(at)
         if progress is not None:
@@ -102,8 +103,14 @@ def _draw(history: History, share: float) -> tuple[History, npt.NDArray[np.uint6
     return history.take(rows), keys[rows]
 
 
-def _buyers(view: Before) -> Compressed | None:
-    summary = clv_summary(view)
+@where_blocks_lie(join_compressed)
+def drawn_buyers(blocks: Iterable[History], cutoff: int, share: float) -> Compressed | None:
+    """The BTYD summaries of a share of the customers with a purchase before `cutoff`; None where there is nobody."""
+    parts = [_compressed(clv_summary(_draw(history, share)[0].before(cutoff))) for history in blocks]
+    return join_compressed(parts)
+
+
+def _compressed(summary: Summary) -> Compressed | None:
     known = summary.take(summary.has_purchase)
     return compress(known.frequency, known.recency, known.T) if len(known) else None
 

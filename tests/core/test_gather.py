@@ -79,6 +79,7 @@ SPEC = features.FeatureSpec(behaviour=True, event_types=("x", "z"))
 FUNCTIONS: dict[str, Callable[[HistoryFile], Any]] = {
     "samples": lambda file: samples.churn_samples(file, [CUTOFF, CUTOFF + DAY], definition=RULE, spec=SPEC),
     "buyers": lambda file: samples.buyers(file, CUTOFF, CUTOFF + 60 * DAY, definition=RULE),
+    "drawn": lambda file: samples.drawn_buyers(file, CUTOFF, 0.5),
     "learn": lambda file: features.learn(file, CUTOFF, Features(max_event_types=2)),
 }
 

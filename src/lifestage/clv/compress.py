@@ -63,8 +63,9 @@ def compress(frequency: Floats, recency: Floats, T: Floats, weights: Floats | No
     return Compressed(frequency[index], recency[index], T[index], count)
 
 
-def join_compressed(parts: Sequence[Compressed]) -> Compressed | None:
-    """The customers of several groups as one; None without any group."""
+def join_compressed(groups: Sequence[Compressed | None]) -> Compressed | None:
+    """The customers of several groups as one; None where every group is empty."""
+    parts = [group for group in groups if group is not None]
     if not parts:
         return None
     x, t_x, T, count = (

@@ -14,17 +14,15 @@ from lifestage.churn.leaks import refuse_leaks
 from lifestage.churn.monotone import monotone_settings
 from lifestage.churn.profit_evaluation import ProfitEvaluation, evaluate_profit
 from lifestage.churn.segments import Segments, evaluate_segments
-from lifestage.clv.compress import compress
 from lifestage.clv.summary import Summary
 from lifestage.features import FeatureSpec
 from lifestage.fitting.draws import Parts, Samples, draw_samples, parts_of, shares_of
 from lifestage.fitting.plan import Progress, definition_of, folds_of, learn_features, silent
 from lifestage.folds import Folds, check_folds
 from lifestage.history_file import HistoryFile
-from lifestage.labels import Definition
 from lifestage.order_columns import OrderParams, expected_orders, fit_orders
 from lifestage.ragged import Floats
-from lifestage.samples import buyers
+from lifestage.samples import drawn_buyers
 from lifestage.settings import Shop
 from lifestage.stakes import graded_values
 
@@ -77,11 +75,14 @@ def fit_churn(
     samples = draw_samples(shop, file, learnt, shares, progress)
     parts = parts_of(folds, samples, rule.seed)
     refuse_leaks(parts.search, shop.features.max_single_auc)
-    with progress("churn: the order model on every buyer", None):
-        orders = {
+    with progress("churn: the order model of today", None):
+        orders: dict[str, OrderParams | None] = {
             "evaluation": samples.orders.get(folds.test),
-            "shipped": _newest_orders(file, definition) if samples.orders else None,
+            "shipped": None,
         }
+        if samples.orders:  # on every row known today: the shipped fit scores with it
+            newest = drawn_buyers(file, file.facts["as_of"], shares[folds.test])
+            orders["shipped"] = None if newest is None else fit_orders(newest)
 
     boosting = rule.settings.parameters() | (monotone_settings(parts.search.names) if rule.monotone else {})
 
@@ -198,13 +199,6 @@ def fit_all(parts: Parts, orders: Mapping[str, OrderParams | None], *, seed: int
     evaluated = training.refit(found, parts.graded, seed=seed, name="evaluation", orders=orders["evaluation"])
     shipped = training.refit(evaluated, parts.ship, seed=seed, name="shipped", orders=orders["shipped"])
     return Fits(found, evaluated, shipped)
-
-
-def _newest_orders(file: HistoryFile, definition: Definition) -> OrderParams | None:
-    """The order model on every row known today: the one that the shipped fit scores with."""
-    as_of = file.facts["as_of"]
-    everyone = buyers(file, as_of, as_of, definition=definition)
-    return fit_orders(compress(everyone.summary.frequency, everyone.summary.recency, everyone.summary.T))
 
 
 PLAIN_RULE = {
