@@ -61,6 +61,21 @@ def now() -> int:
     return time.time_ns() // 1_000
 
 
+def whole(what: str) -> Callable[[str], int]:
+    """An argument that is a whole number of `what`, 1 or more."""
+
+    def number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = 0
+        if value < 1:
+            raise argparse.ArgumentTypeError(f"'{text}': give a whole number of {what}, 1 or more")
+        return value
+
+    return number
+
+
 def main(made: argparse.ArgumentParser, run: Callable[[argparse.Namespace], Any]) -> None:
     """Parse, run, and end with exit code 0, or 2 and one sentence for bad input."""
     args = made.parse_args()

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.command import bar, main, parser, say, shown
+from training.command import bar, main, parser, say, shown, whole
 from training.exclusive import hold
 
 if TYPE_CHECKING:
@@ -65,16 +65,6 @@ def contact(shop: "Shop", out: Path | None, top: int | None) -> Path:
     return path
 
 
-def _whole(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"'{text}': give a whole number of customers, 1 or more")
-    return value
-
-
 def run(args: argparse.Namespace) -> None:
     from lifestage import settings
 
@@ -88,7 +78,7 @@ if __name__ == "__main__":
     )
     made.add_argument(
         "--top",
-        type=_whole,
+        type=whole("customers"),
         metavar="N",
         help="the N best only (default: all that pay, within max_contacts and budget)",
     )

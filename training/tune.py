@@ -5,7 +5,7 @@ import time
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from training.command import accepting, bar, main, parser, say, shown
+from training.command import accepting, bar, main, parser, say, shown, whole
 from training.prepare import data_window, history
 from training.ready import require_ready
 
@@ -127,16 +127,6 @@ def _interval(gain: "Gain") -> str:
     return f"{gain.mean:+.5f} (95 % interval {gain.low:+.5f} to {gain.high:+.5f})"
 
 
-def _whole(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"'{text}': give a whole number of trials, 1 or more")
-    return value
-
-
 def _minutes(text: str) -> float:
     try:
         value = float(text)
@@ -157,7 +147,7 @@ if __name__ == "__main__":
     made = accepting(parser("tune", DESCRIPTION))
     made.add_argument(
         "--trials",
-        type=_whole,
+        type=whole("trials"),
         default=TRIALS,
         metavar="N",
         help=f"further trials in this run (default {TRIALS})",
