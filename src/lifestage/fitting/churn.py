@@ -104,45 +104,18 @@ def fit_churn(
             )
 
     made = fitted("boosting", None, training.MAX_TREES)
+    others = {}
+    if rule.definition == "purchase":
+        others[churn_evaluation.LOGISTIC] = fitted("logistic regression", RFM, 0).evaluated
     with progress("churn: grading", None):
-        logistic = {}
-        if rule.definition == "purchase":
-            logistic[churn_evaluation.LOGISTIC] = fitted("logistic regression", RFM, 0)
-        rules, rules_validation = _rules(shop, folds, parts, samples)
-        result = churn_evaluation.evaluate(
-            made.evaluated.model.predict(parts.test.features, num_threads=0),
-            rules,
-            rules_validation,
-            parts.test.churned,
-            parts.validation.churned,
-            methods={
-                name: fits.evaluated.model.predict(parts.test.features) for name, fits in logistic.items()
-            },
-            measure=rule.grade_measure,
-            training_base_rate=made.evaluated.base_rate,
-            out_of_time=folds.out_of_time,
-        )
+        result = _evaluation(shop, folds, parts, samples, made.evaluated, others=others)
         profit = _profit(shop, file, folds.test, parts.tested, result)
     with progress("churn: segments, and customers new since training", None):
-        p, rarer_is_churned = result.probabilities[churn_evaluation.MODEL], result.rarer == "churned"
-        segments = evaluate_segments(
-            p,
-            result.churned,
-            dimensions(parts.test.features, learnt, rule.segments),
-            rarer_is_churned=rarer_is_churned,
-        )
-        parted = four_way(
-            made.evaluated,
-            parts.graded,
-            parts.test,
-            p,
-            rarer_is_churned=rarer_is_churned,
-            out_of_time=folds.out_of_time,
-            seed=rule.seed,
-        )
+        segments, parted = _served(shop, parts, made.evaluated, result)
     champion = churn_evaluation.MODEL if result.grade != "C" else result.best_baseline
+    losses = made.found.validation_log_loss
     if champion != churn_evaluation.MODEL:
-        made = fitted(f"{champion} ships", ALONE.get(champion, RFM if champion in logistic else ()), 0)
+        made = fitted(f"{champion} ships", ALONE.get(champion, RFM if champion in others else ()), 0)
     rows = {
         "search": len(parts.search),
         "validation": len(parts.validation),
@@ -151,17 +124,62 @@ def fit_churn(
         "shipped": len(parts.ship),
     }
     return FittedChurn(
-        made.evaluated,
-        made.shipped,
-        result,
-        folds,
-        rows,
-        made.found.validation_log_loss,
-        champion,
-        parts.test,
-        profit,
-        segments,
-        parted,
+        evaluated=made.evaluated,
+        shipped=made.shipped,
+        evaluation=result,
+        folds=folds,
+        rows=rows,
+        losses=losses,
+        champion=champion,
+        test=parts.test,
+        profit=profit,
+        segments=segments,
+        four_way=parted,
+    )
+
+
+def _evaluation(
+    shop: Shop,
+    folds: Folds,
+    parts: Parts,
+    samples: Samples,
+    model: training.Fit,
+    *,
+    others: Mapping[str, training.Fit],
+) -> churn_evaluation.Evaluation:
+    """The model's grade on the test customers beside the plain rules and the other fits."""
+    rules, rules_validation = _rules(shop, folds, parts, samples)
+    return churn_evaluation.evaluate(
+        model.model.predict(parts.test.features, num_threads=0),
+        rules,
+        rules_validation,
+        parts.test.churned,
+        parts.validation.churned,
+        methods={name: other.model.predict(parts.test.features) for name, other in others.items()},
+        measure=shop.churn.grade_measure,
+        training_base_rate=model.base_rate,
+        out_of_time=folds.out_of_time,
+        seed=shop.churn.seed,
+    )
+
+
+def _served(
+    shop: Shop, parts: Parts, model: training.Fit, result: churn_evaluation.Evaluation
+) -> tuple[Segments, FourWay]:
+    """Which segments are served badly; customers seen in training and new ones, at the same and a later time."""
+    p, rarer_is_churned = result.probabilities[churn_evaluation.MODEL], result.rarer == "churned"
+    by = dimensions(parts.test.features, model.model.spec, shop.churn.segments)
+    return (
+        evaluate_segments(p, result.churned, by, rarer_is_churned=rarer_is_churned),
+        four_way(
+            model,
+            parts.graded,
+            parts.test,
+            p,
+            rarer_is_churned=rarer_is_churned,
+            out_of_time=result.out_of_time,
+            seed=shop.churn.seed,
+        ),
     )
 
 
