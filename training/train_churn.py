@@ -11,7 +11,7 @@ from training.prepare import data_window, history
 from training.ready import require_ready
 
 if TYPE_CHECKING:
-    from lifestage.churn.reason_plots import Drivers
+    from lifestage.churn.reasons.plots import Drivers
     from lifestage.fitting import FittedChurn
     from lifestage.settings import Shop
 
@@ -24,8 +24,8 @@ def page(
     shop: "Shop", fitted: "FittedChurn", driven: "Drivers", window: dict[str, str], cutoffs: dict[str, Any]
 ) -> str:
     """The run's report as one HTML page."""
-    from lifestage.churn.report_page import Report, drivers_of, report_page
-    from lifestage.churn.report_words import fallbacks_of
+    from lifestage.churn.report.page import Report, drivers_of, report_page
+    from lifestage.churn.report.words import fallbacks_of
 
     model = fitted.shipped.model
     return report_page(
@@ -51,8 +51,8 @@ def page(
 def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> None:
     """Evaluation fit (grade) and shipped fit (the one that scores) in one MLflow run."""
     from lifestage.churn import plots
-    from lifestage.churn.profit_plots import profit_figure
-    from lifestage.churn.reason_plots import drivers, reason_plots
+    from lifestage.churn.profit.plots import profit_figure
+    from lifestage.churn.reasons.plots import drivers, reason_plots
     from lifestage.fitting import fit_churn
     from lifestage.summary import METHODS, grade_text
     from lifestage.tracking import Tracker

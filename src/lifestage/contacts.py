@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lifestage.campaign import Profit
-from lifestage.churn.profit import best_list, expected_cost, expected_gain, threshold
+from lifestage.churn.profit.gain import best_list, expected_cost, expected_gain, threshold
 from lifestage.errors import InputError
 from lifestage.ragged import Floats
 from lifestage.summary import text_table

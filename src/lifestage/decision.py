@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from lifestage import features as feature_families
-from lifestage.churn.reasons import reasons
+from lifestage.churn.reasons.strongest import reasons
 from lifestage.history import History
 from lifestage.lifecycle.staging import assign
 from lifestage.ragged import Bools, Floats

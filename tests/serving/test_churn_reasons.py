@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lifestage.churn.merging import merge
-from lifestage.churn.reasons import model_contributions
+from lifestage.churn.reasons.merging import merge
+from lifestage.churn.reasons.strongest import model_contributions
 from lifestage.decision import decide_block
 from lifestage.features import compute
 from lifestage.release import Release

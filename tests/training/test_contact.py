@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from lifestage import settings
-from lifestage.churn.profit_evaluation import evaluate_profit
+from lifestage.churn.profit.evaluation import evaluate_profit
 from lifestage.clv.model import ClvModel
 from lifestage.clv.stake import value_at_stake
 from lifestage.errors import InputError

@@ -24,7 +24,7 @@ def value_at_stake(model: ClvModel, summary: Summary, silent_days: float, p_stay
     worth is taken. Without that, a good customer silent for a year (clv of 2) would be at stake with the thousands
     that they would be worth were they still there, and an offer would seem to bring back the lost as easily as it
     keeps the present. With s >= H and the CLV model's chance it is the worth of a retained customer of the churn
-    literature (Neslin et al. 2006; see churn.profit).
+    literature (Neslin et al. 2006; see churn.profit.gain).
 
     Taken on trust, as there: a customer kept by an offer is worth as much as one who stays unasked.
     Raises InputError for another number of p_stay, or one outside [0, 1].

@@ -8,12 +8,12 @@ from lifestage.churn import evaluation as churn_evaluation
 from lifestage.churn import training
 from lifestage.churn.base import P_NO_ORDER, RFM, Transform
 from lifestage.churn.dataset import Sample
-from lifestage.churn.dimensions import check_names, dimensions
-from lifestage.churn.four_way import FourWay, four_way
 from lifestage.churn.leaks import refuse_leaks
 from lifestage.churn.monotone import monotone_settings
-from lifestage.churn.profit_evaluation import ProfitEvaluation, evaluate_profit
-from lifestage.churn.segments import Segments, evaluate_segments
+from lifestage.churn.profit.evaluation import ProfitEvaluation, evaluate_profit
+from lifestage.churn.served.dimensions import check_names, dimensions
+from lifestage.churn.served.four_way import FourWay, four_way
+from lifestage.churn.served.segments import Segments, evaluate_segments
 from lifestage.clv.summary import Summary
 from lifestage.features import FeatureSpec
 from lifestage.fitting.draws import Parts, Samples, draw_samples, parts_of, shares_of

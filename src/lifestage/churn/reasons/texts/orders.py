@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lifestage.churn.sentences import Case, case
+from lifestage.churn.reasons.sentences import Case, case
 
 Texts = Mapping[str, tuple[Case, ...]]
 

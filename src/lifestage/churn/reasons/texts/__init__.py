@@ -2,9 +2,9 @@
 
 from functools import lru_cache
 
-from lifestage.churn.sentences import Case, Speaker, case, speaker
-from lifestage.churn.texts import behaviour, customers, habits, orders
-from lifestage.churn.texts.orders import Texts
+from lifestage.churn.reasons.sentences import Case, Speaker, case, speaker
+from lifestage.churn.reasons.texts import behaviour, customers, habits, orders
+from lifestage.churn.reasons.texts.orders import Texts
 from lifestage.features import Feature, FeatureSpec, catalogue
 from lifestage.features.groups import BTYD, ORDER_WINDOWS
 from lifestage.features.habits import PARTS

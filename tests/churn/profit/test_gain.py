@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifestage.campaign import Profit
-from lifestage.churn.profit import (
+from lifestage.churn.profit.gain import (
     best_list,
     expected_cost,
     expected_gain,

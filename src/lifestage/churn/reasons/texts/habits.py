@@ -1,7 +1,7 @@
 """What each feature of habits, seasons and refunds tells, in English and Chinese."""
 
-from lifestage.churn.sentences import Case, case
-from lifestage.churn.texts.orders import NO_ORDER, ONE_ORDER, Texts
+from lifestage.churn.reasons.sentences import Case, case
+from lifestage.churn.reasons.texts.orders import NO_ORDER, ONE_ORDER, Texts
 
 
 def share_of_orders(name: str, en: str, zh: str, ever_en: str, ever_zh: str) -> tuple[Case, ...]:

@@ -1,7 +1,7 @@
 """What each feature of behaviour tells, in English and Chinese."""
 
-from lifestage.churn.sentences import Case, case, literal
-from lifestage.churn.texts.orders import Texts
+from lifestage.churn.reasons.sentences import Case, case, literal
+from lifestage.churn.reasons.texts.orders import Texts
 from lifestage.features import FeatureSpec
 from lifestage.features.spec import slugs
 

@@ -6,8 +6,18 @@ import re
 import numpy as np
 import pytest
 
-from lifestage.churn.sentences import case, count, days, literal, money, number, percent, span, speaker
-from lifestage.churn.texts import speakers
+from lifestage.churn.reasons.sentences import (
+    case,
+    count,
+    days,
+    literal,
+    money,
+    number,
+    percent,
+    span,
+    speaker,
+)
+from lifestage.churn.reasons.texts import speakers
 from lifestage.features import Attribute, FeatureSpec, catalogue, names
 from lifestage.features.groups import GROUPS, groups_of, label
 from tests.features.families import SPEC

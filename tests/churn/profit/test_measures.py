@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import beta as beta_distribution
 
 from lifestage.campaign import Profit
-from lifestage.churn.profit_measures import published_measures
+from lifestage.churn.profit.measures import published_measures
 from lifestage.errors import InputError
 
 PAPER = Profit(contact_cost=1, offer_cost=10, success_rate=0.3)

@@ -9,10 +9,10 @@ from scipy.special import logit
 from scipy.stats import norm
 from sklearn.metrics import average_precision_score
 
-from lifestage.churn.auc import UNKNOWN, Z95, Auc, auc, promised_auc
 from lifestage.churn.calibration import platt, shift
-from lifestage.churn.dimensions import Dimension
 from lifestage.churn.metrics import calibration_error, calibration_interval, level_error
+from lifestage.churn.served.auc import UNKNOWN, Z95, Auc, auc, promised_auc
+from lifestage.churn.served.dimensions import Dimension
 from lifestage.ragged import Bools, Floats
 
 SIGNIFICANCE = 0.05

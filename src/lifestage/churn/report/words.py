@@ -7,8 +7,8 @@ from lifestage.churn.evaluation import BASE_RATE, MODEL, Evaluation
 from lifestage.churn.grade import MEANING
 from lifestage.churn.model import ChurnModel
 from lifestage.churn.plots import LABELS
-from lifestage.churn.profit_evaluation import ProfitEvaluation
-from lifestage.churn.segments import Segment, Segments
+from lifestage.churn.profit.evaluation import ProfitEvaluation
+from lifestage.churn.served.segments import Segment, Segments
 
 
 class Words(NamedTuple):

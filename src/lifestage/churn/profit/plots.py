@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
 from lifestage.churn.plots import COLOURS, GREY, LABELS
-from lifestage.churn.profit_evaluation import GAIN, RISK, ProfitEvaluation
+from lifestage.churn.profit.evaluation import GAIN, RISK, ProfitEvaluation
 
 OURS = {GAIN: "#0072B2", RISK: "#56B4E9"}
 NAMES = {GAIN: "expected gain (model and value)", RISK: "churn probability alone"}

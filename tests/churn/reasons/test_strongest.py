@@ -12,9 +12,15 @@ import pytest
 
 from lifestage.churn.base import NOTHING, Base, Term
 from lifestage.churn.calibration import IDENTITY
-from lifestage.churn.merging import merge
 from lifestage.churn.model import ChurnModel, Trees
-from lifestage.churn.reasons import LEAST_SHARE, Grouping, contributions, model_contributions, reasons
+from lifestage.churn.reasons.merging import merge
+from lifestage.churn.reasons.strongest import (
+    LEAST_SHARE,
+    Grouping,
+    contributions,
+    model_contributions,
+    reasons,
+)
 from lifestage.features import PLAIN, names
 from lifestage.schemas import REASON
 from tests.features.families import SPEC

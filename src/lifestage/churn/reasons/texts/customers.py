@@ -1,8 +1,8 @@
 """What each feature of feedback, profile, subscriptions and a user's own tells, in English and Chinese."""
 
-from lifestage.churn.sentences import Case, case, literal
-from lifestage.churn.texts.behaviour import counted
-from lifestage.churn.texts.orders import Texts
+from lifestage.churn.reasons.sentences import Case, case, literal
+from lifestage.churn.reasons.texts.behaviour import counted
+from lifestage.churn.reasons.texts.orders import Texts
 from lifestage.features import Feature
 from lifestage.features.groups import ATTRIBUTES_ZH
 

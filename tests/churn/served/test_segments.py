@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from lifestage.churn.auc import auc, promised_auc
-from lifestage.churn.dimensions import Dimension, check_names, dimensions
-from lifestage.churn.segments import SIGNIFICANCE, evaluate_segments, holm, judge
+from lifestage.churn.served.auc import auc, promised_auc
+from lifestage.churn.served.dimensions import Dimension, check_names, dimensions
+from lifestage.churn.served.segments import SIGNIFICANCE, evaluate_segments, holm, judge
 from lifestage.errors import InputError
 from lifestage.features import FeatureSpec
 from lifestage.features.spec import Attribute

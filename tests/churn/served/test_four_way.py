@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lifestage.churn.dataset import Sample, concatenate
-from lifestage.churn.four_way import FOLD, FourWay, four_way
+from lifestage.churn.served.four_way import FOLD, FourWay, four_way
 from lifestage.churn.training import Fit, fit, refit
 
 RULE = {"seed": 7, "num_threads": 1}
@@ -116,7 +116,7 @@ def test_a_large_shop_is_drawn_from_by_whole_customers(
         taken.append(sample)
         return refit(found, sample, **rest)
 
-    monkeypatch.setattr("lifestage.churn.four_way.refit", spy)
+    monkeypatch.setattr("lifestage.churn.served.four_way.refit", spy)
     four_way(
         evaluated, graded, test, evaluated.model.predict(test.features), rarer_is_churned=True, max_rows=800
     )

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lifestage.churn.reason_plots import SAMPLED, drivers, reason_plots
-from lifestage.churn.reasons import model_contributions
+from lifestage.churn.reasons.plots import SAMPLED, drivers, reason_plots
+from lifestage.churn.reasons.strongest import model_contributions
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from lifestage.campaign import Profit
-from lifestage.churn import profit_evaluation
-from lifestage.churn.profit_evaluation import GAIN, RISK, evaluate_profit
-from lifestage.churn.profit_plots import profit_figure
+from lifestage.churn.profit import evaluation as profit_evaluation
+from lifestage.churn.profit.evaluation import GAIN, RISK, evaluate_profit
+from lifestage.churn.profit.plots import profit_figure
 from lifestage.errors import InputError
 
 TERMS = Profit(contact_cost=1, offer_cost=8, success_rate=0.25)

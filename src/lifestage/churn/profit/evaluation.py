@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lifestage.campaign import Profit
-from lifestage.churn.profit import best_list, check_value, expected_gain, most_contacts, realised_gain
-from lifestage.churn.profit_measures import PublishedMeasures, published_measures
+from lifestage.churn.profit.gain import best_list, check_value, expected_gain, most_contacts, realised_gain
+from lifestage.churn.profit.measures import PublishedMeasures, published_measures
 from lifestage.errors import InputError
 from lifestage.ragged import Bools, Floats, Ints
 

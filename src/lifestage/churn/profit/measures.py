@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lifestage.campaign import Profit
-from lifestage.churn.profit import check_probability
+from lifestage.churn.profit.gain import check_probability
 from lifestage.errors import InputError
 from lifestage.ragged import Bools, Floats
 

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, log_loss
 
-from lifestage.churn.auc import Z95, Auc, auc
 from lifestage.churn.dataset import Sample
 from lifestage.churn.metrics import calibration_error, calibration_interval
+from lifestage.churn.served.auc import Z95, Auc, auc
 from lifestage.churn.training import MIN_PER_CLASS, MIN_ROWS, Fit, refit
 from lifestage.ragged import Bools, Floats
 

@@ -12,9 +12,9 @@ import lightgbm as lgb
 import numpy as np
 import pyarrow as pa
 
-from lifestage.churn.merging import merge
 from lifestage.churn.model import ChurnModel
-from lifestage.churn.texts import speakers
+from lifestage.churn.reasons.merging import merge
+from lifestage.churn.reasons.texts import speakers
 from lifestage.features import PLAIN, FeatureSpec, catalogue
 from lifestage.features.groups import groups_of
 from lifestage.ragged import Bools, Floats, Ints

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from lifestage.churn.evaluation import MODEL
-from lifestage.churn.merging import merge
 from lifestage.churn.model import ChurnModel
 from lifestage.churn.plots import COLOURS, GREY
-from lifestage.churn.reasons import Grouping, model_contributions
+from lifestage.churn.reasons.merging import merge
+from lifestage.churn.reasons.strongest import Grouping, model_contributions
 from lifestage.features import FeatureSpec, catalogue
 from lifestage.features.groups import label
 from lifestage.ragged import Floats

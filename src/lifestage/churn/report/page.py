@@ -9,19 +9,19 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
-from lifestage.churn import report_words as words
-from lifestage.churn.auc import auc
 from lifestage.churn.evaluation import MODEL, Evaluation
-from lifestage.churn.four_way import FourWay
-from lifestage.churn.inline_svg import inline_svg
 from lifestage.churn.plots import COLOURS, gain_figure, reliability_figure
-from lifestage.churn.profit_evaluation import ProfitEvaluation
-from lifestage.churn.profit_plots import profit_figure
-from lifestage.churn.report_glossary import GLOSSARY
-from lifestage.churn.report_words import Words
-from lifestage.churn.segments import Segments
+from lifestage.churn.profit.evaluation import ProfitEvaluation
+from lifestage.churn.profit.plots import profit_figure
+from lifestage.churn.report import words
+from lifestage.churn.report.glossary import GLOSSARY
+from lifestage.churn.report.svg import inline_svg
+from lifestage.churn.report.words import Words
+from lifestage.churn.served.auc import auc
+from lifestage.churn.served.four_way import FourWay
+from lifestage.churn.served.segments import Segments
 
-TEMPLATE = "report_page.html"
+TEMPLATE = "page.html"
 DRIVERS = 10
 LACKING = "–"
 DRIVERS_NOTE = Words(
@@ -81,7 +81,7 @@ def report_page(report: Report) -> str:
     )
     environment.filters |= {"number": _number, "percent": _percent, "whole": lambda n: f"{n:,.0f}"}
     template = environment.from_string(
-        files("lifestage.churn").joinpath(TEMPLATE).read_text(encoding="utf-8")
+        files("lifestage.churn.report").joinpath(TEMPLATE).read_text(encoding="utf-8")
     )
     e = report.evaluation
     figures = {

@@ -1,0 +1,1 @@
+"""Why the churn model says what it says of a customer, and of a whole shop, in two languages."""

@@ -1,0 +1,1 @@
+"""One training run as a page for people: text, glossary, pictures."""

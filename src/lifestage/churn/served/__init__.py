@@ -1,0 +1,1 @@
+"""Who is served worse than the whole: segments, and customers new since training."""
