@@ -19,7 +19,8 @@ from lifestage.history_file import HistoryFile
 from lifestage.samples import buyers, churn_samples
 from lifestage.stakes import current_values, graded_values, silent_days
 from lifestage.store import open_store
-from training.contact import _whole, contact
+from training.command import whole
+from training.contact import contact
 
 from .conftest import script
 from .test_pipeline import scores_of
@@ -144,9 +145,9 @@ def test_scores_of_another_history_are_refused(shop: Path, config, monkeypatch: 
 
 @pytest.mark.parametrize("text", ["0", "-3", "2.5", "few"])
 def test_top_is_a_whole_number(text: str) -> None:
-    assert _whole("7") == 7
+    assert whole("customers")("7") == 7
     with pytest.raises(argparse.ArgumentTypeError, match="give a whole number of customers, 1 or more"):
-        _whole(text)
+        whole("customers")(text)
 
 
 @pytest.mark.parametrize(

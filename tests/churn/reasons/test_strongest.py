@@ -155,7 +155,7 @@ def test_chunks_change_no_bit(model: Any, monkeypatch: pytest.MonkeyPatch) -> No
     booster, own, columns = model
     rows = np.column_stack([columns[name] for name in own])
     whole = contributions(booster, rows)
-    monkeypatch.setattr("lifestage.churn.reasons.CHUNK", 37)
+    monkeypatch.setattr("lifestage.churn.reasons.strongest.CHUNK", 37)
     assert contributions(booster, rows).tobytes() == whole.tobytes()
 
 
