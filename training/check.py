@@ -19,6 +19,7 @@ Below a minimum it ends with code 2, as training would."""
 
 def check(shop: "Shop", as_of: date | None, *, stop: bool = True) -> None:
     """Print what the tables hold and how ready they are; `stop` raises InputError below the minimums."""
+    from lifestage.churn.served.dimensions import check_names
     from lifestage.fitting import definition_of, learn_features
     from lifestage.lifecycle import policy as policies
     from lifestage.store import open_store
@@ -39,7 +40,9 @@ def check(shop: "Shop", as_of: date | None, *, stop: bool = True) -> None:
     say(f"readiness: {report.level}")
     show(report)
     require_ready(shop, file, accept=not stop)
-    policies.load(shop.policy, learn_features(shop, file, bar))
+    spec = learn_features(shop, file, bar)
+    policies.load(shop.policy, spec)
+    check_names(shop.churn.segments, spec)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ and print the summary. Each step is a script of its own (python -m training.<ste
 
 def run(args: argparse.Namespace) -> None:
     from lifestage import settings
+    from lifestage.localtime import midnight
     from training.check import check
     from training.promote import promote, refuse_older
     from training.report import report
@@ -19,14 +20,16 @@ def run(args: argparse.Namespace) -> None:
     from training.train_clv import train as train_clv
 
     shop = settings.load(args.config)
-    if not args.replace_newer:
-        refuse_older(shop, args.as_of)
+    if args.as_of is not None and not args.replace_newer:  # before an hour of training
+        refuse_older(shop, midnight(args.as_of, shop.timezone))
     accept = args.accept_unready
     steps: dict[str, Callable[[], object]] = {
         "check the data": lambda: check(shop, args.as_of, stop=not accept),
         "train the CLV model": lambda: train_clv(shop, args.as_of, accept),
         "train the churn model": lambda: train_churn(shop, args.as_of, accept),
-        "promote into a release": lambda: promote(shop, args.as_of, "challenger", "challenger"),
+        "promote into a release": lambda: promote(
+            shop, args.as_of, "challenger", "challenger", replace_newer=args.replace_newer
+        ),
         "score and stage": lambda: score(shop, args.as_of, shop.scoring.flow_months),
         "report": lambda: report(shop),
     }

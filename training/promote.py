@@ -18,26 +18,26 @@ DESCRIPTION = """Take the registered model versions (by default the challengers)
 distributions and the policy into a new immutable release, point to it, and move the alias champion."""
 
 
-def refuse_older(shop: "Shop", as_of: date | None) -> None:
-    """Raises InputError where a past --as-of would take the place of a newer release."""
+def refuse_older(shop: "Shop", as_of: int) -> None:
+    """Raises InputError where a release as of that instant would take the place of a newer one."""
     from lifestage import bundle, release
     from lifestage.errors import InputError
-    from lifestage.localtime import midnight
 
     try:
         now_serving = release.current(shop.releases)
         newest = int(bundle.read(now_serving, "release")["as_of"])
     except InputError:
         return
-    if as_of is not None and midnight(as_of, shop.timezone) < newest:
+    if as_of < newest:
         raise InputError(
-            f"--as-of {as_of}: the current release {now_serving.name} is newer, and promoting would take its place; "
-            "to try a past day, set output_dir to another folder in a copy of the config, or add --replace-newer"
+            f"as of {shown(as_of, shop.timezone)}: the current release {now_serving.name} is newer, and promoting "
+            "would take its place; to try a past day, set output_dir to another folder in a copy of the config, or add "
+            "--replace-newer"
         )
 
 
 def worth_promoting(tracker: "Tracker", shop: "Shop", wanted: str) -> str:
-    """`wanted`, or the champion where the challenger is of grade C and the champion is not.
+    """`wanted`, or the champion where the churn challenger is of grade C and the champion is not.
 
     A version asked for by its number is a person's decision.
     """
@@ -61,21 +61,31 @@ def worth_promoting(tracker: "Tracker", shop: "Shop", wanted: str) -> str:
     return CHAMPION
 
 
-def promote(shop: "Shop", as_of: date | None, churn_version: str, clv_version: str) -> Path:
-    """Publish a release and return its folder. The pointer moves before the aliases do."""
+def promote(
+    shop: "Shop", as_of: date | None, churn_version: str, clv_version: str, *, replace_newer: bool = False
+) -> Path:
+    """Publish a release and return its folder. The pointer moves before the aliases do.
+
+    Where the churn challenger is held back the CLV challenger is too: both champions saw the same data.
+    """
     from lifestage import bundle, release
     from lifestage.churn.model import ChurnModel, load_spec
     from lifestage.clv.model import ClvModel
     from lifestage.lifecycle import policy as policies
     from lifestage.references import collect
     from lifestage.samples import reference_columns
-    from lifestage.tracking import CHAMPION, Tracker
+    from lifestage.tracking import CHALLENGER, CHAMPION, Tracker
 
     policies.read(shop.policy)  # a wrong name is refused before anything is fetched
     file = history(shop, as_of)
     facts = file.facts
+    if not replace_newer:
+        refuse_older(shop, facts["as_of"])
     tracker = Tracker(shop.tracking_uri)
-    kinds = [("churn", worth_promoting(tracker, shop, churn_version))]
+    chosen = worth_promoting(tracker, shop, churn_version)
+    if chosen != churn_version and clv_version == CHALLENGER:
+        clv_version = CHAMPION
+    kinds = [("churn", chosen)]
     if shop.sources.transactions is not None:  # without orders there is no CLV model
         kinds.append(("clv", clv_version))
     versions = [tracker.version(f"{shop.shop}-{kind}", wanted) for kind, wanted in kinds]
@@ -139,9 +149,7 @@ def run(args: argparse.Namespace) -> None:
     if args.release:
         go_back(shop, args.release)
         return
-    if not args.replace_newer:
-        refuse_older(shop, args.as_of)
-    promote(shop, args.as_of, args.churn, args.clv)
+    promote(shop, args.as_of, args.churn, args.clv, replace_newer=args.replace_newer)
 
 
 if __name__ == "__main__":

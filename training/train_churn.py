@@ -113,8 +113,8 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
         say(f"  {fitted.profit.sentence(shop.currency)}")
     if fitted.champion != "model":
         say(
-            f"  Nothing better than {METHODS[fitted.champion]} was found, so that, calibrated, is what scores: "
-            "treat the order of customers as a rule of thumb."
+            f"  What scores is therefore {METHODS[fitted.champion]}, calibrated: a rule of thumb. Profit and segments "
+            "in the report are its own."
         )
     say(f"  {fitted.segments.sentence()[0]}")
     say(f"report: {report} (open it in a browser)")

@@ -89,6 +89,7 @@ def read(folder: Path, kind: str) -> dict[str, Any]:
             raise InputError(f"{folder / name}: is missing from its {kind}; train or promote again")
         if _sha256(folder / name) != expected:
             raise InputError(
-                f"{folder / name}: differs from its checksum; it was altered after it was written"
+                f"{folder / name}: differs from its checksum; it was altered after it was written: make it "
+                "again, or go back to an earlier release (training.promote --release NAME)"
             )
     return manifest

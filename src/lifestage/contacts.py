@@ -47,6 +47,10 @@ class ContactList:
     eligible: int
     without_value: int
     """Eligible customers who never bought: nothing is known to be at stake, so they are not listed."""
+    paying: int
+    """Customers with an expected gain above 0, listed or not."""
+    certain: int
+    """Listed customers with a churn probability above 99 %."""
     gain: float
     contact_costs: float
     offer_costs: float
@@ -95,6 +99,8 @@ def contact_list(scores: pa.Table, value: Floats, terms: Profit, top: int | None
         table=pa.table([columns[name] for name in CONTACTS.names], schema=CONTACTS),
         eligible=int(eligible.sum()),
         without_value=int(eligible.sum()) - len(rows),
+        paying=int(np.count_nonzero(gain > 0)),
+        certain=int(np.count_nonzero(probability[chosen] > 0.99)),
         gain=float(gain[chosen].sum()),
         contact_costs=contacts,
         offer_costs=cost - contacts,
@@ -157,6 +163,15 @@ def contacts_text(found: ContactList, terms: Profit, currency: str, shown: int =
         lines.append(
             f"  at the median value at stake, {found.median_value:,.2f}, it pays above a churn probability of"
             f" {found.pays_above:.0%}; a higher value, a lower one ('pays_above')"
+        )
+    if n < found.paying:
+        lines.append(
+            f"  {_count(found.paying - n, 'more customer')} would pay off: top, max_contacts or budget ended the list"
+        )
+    if found.certain > n / 10:
+        lines.append(
+            f"  {found.certain:,} of the list are over 99 % likely to leave: that an offer keeps as large a share of"
+            " them as of others is a hope; a control group tells"
         )
     if found.without_value:
         lines.append(

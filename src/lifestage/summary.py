@@ -160,12 +160,16 @@ def grade_text(metrics: Mapping[str, float]) -> str:
     low, high = metrics[f"{lead}_low"], metrics[f"{lead}_high"]
     letter = GRADES[int(metrics["grade"])]
     en, zh = MEANING[letter]
+    by_auc = bool(metrics.get("grade_by_roc_auc", 0.0))
+    measure = "ROC-AUC" if by_auc else "average precision of the rarer class"
+    graded = f"lead_over/{rule}/{'roc_auc' if by_auc else 'average_precision'}"
     verdict = "better than" if low > 0 else "worse than" if high < 0 else "not distinguishable from"
     return (
         f"{said} The model is {verdict} {METHODS[rule]}:\n"
         f"  ROC-AUC {metrics[lead]:+.3f} (95 % interval {low:+.3f} to {high:+.3f}).\n"
         f"  {_calibration_text(metrics)}\n"
-        f"  Grade {letter}: {en} ({zh})."
+        f"  Grade {letter}, by {measure} ({metrics[graded]:+.3f}, {metrics[f'{graded}_low']:+.3f} to "
+        f"{metrics[f'{graded}_high']:+.3f}): {en} ({zh})."
     )
 
 
@@ -179,8 +183,8 @@ def _calibration_text(metrics: Mapping[str, float]) -> str:
     if metrics["ece_shape"] <= most:
         way = "fewer" if level > 0 else "more"
         return (
-            f"{said}:\n  {abs(level):.1%} {way} of the customers churned than foreseen, whatever their risk; "
-            "the level moved after training."
+            f"{said}:\n  {100 * abs(level):.1f} points {way} of the customers churned than foreseen, about alike at "
+            "all risks: the level was off."
         )
     return f"{said} ({metrics['ece_shape']:.3f} after the level is set right)."
 

@@ -128,3 +128,18 @@ def test_plots_carry_titles_labels_and_legends(graded: Evaluation, fits: tuple[F
             assert legend is not None
             assert any("churn model" in text.get_text() for text in legend.get_texts())
         figure.canvas.draw()
+
+
+def test_the_best_baseline_is_best_in_the_measure_of_the_grade() -> None:
+    """One rule ranks better as a whole, the other finds the rarer class at the top better."""
+    p, rules, churned = world(1)
+    by: dict[str, str] = {}
+    for measure in ("average_precision", "roc_auc"):
+        made = evaluate(p, rules, rules, churned, churned, measure=measure, repetitions=5)  # type: ignore[arg-type]
+        column = {"average_precision": "pr_auc_rarer", "roc_auc": "roc_auc"}[measure]
+        by[measure] = made.best_baseline
+        assert made.figures[made.best_baseline][column] == max(
+            made.figures[m][column] for m in made.figures if m != "model"
+        )
+        assert made.metrics()["grade_by_roc_auc"] == float(measure == "roc_auc")
+    assert set(by) == {"average_precision", "roc_auc"}

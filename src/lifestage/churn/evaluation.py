@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from lifestage.churn.calibration import platt
-from lifestage.churn.grade import GRADES, Grade, Measure, grade
+from lifestage.churn.grade import COLUMN, GRADES, Grade, Measure, grade
 from lifestage.churn.intervals import REPETITIONS, Difference, paired_differences
 from lifestage.churn.metrics import (
     calibration_error,
@@ -52,7 +52,8 @@ class Evaluation:
     rarer: str
     """`churned` or `stayed`, whichever was rarer before the test."""
     grade: Grade
-    """Against the first of the rules, in the measure asked for."""
+    """Against the first of the rules, in `measure`."""
+    measure: Measure = "average_precision"
     out_of_time: bool = True
     """False: the test customers were drawn at random from the days of training, which flatters."""
 
@@ -77,9 +78,10 @@ class Evaluation:
 
     @property
     def best_baseline(self) -> str:
-        """The method with the best average precision of the rarer class, the model left out."""
+        """The method that is best in the measure of the grade, the model left out."""
         others = [method for method in self.figures if method != MODEL]
-        return max(others, key=lambda method: self.figures[method]["pr_auc_rarer"])
+        column = COLUMN[self.measure]
+        return max(others, key=lambda method: self.figures[method][column])
 
     def metrics(self) -> dict[str, float]:
         """Flat figures: `grade` is 2 for A, 1 for B, 0 for C; `roc_auc` is the model's,
@@ -90,6 +92,7 @@ class Evaluation:
             "base_rate": self.base_rate,
             "out_of_time": float(self.out_of_time),
             "grade": float(GRADES.index(self.grade)),
+            "grade_by_roc_auc": float(self.measure == "roc_auc"),
         }
         for method, figures in self.figures.items():
             prefix = "" if method == MODEL else f"{method}/"
@@ -173,6 +176,7 @@ def evaluate(
         differences=differences,
         rarer="churned" if rarer_is_churned else "stayed",
         grade=grade(figures, differences, model=MODEL, rule=next(iter(differences)), measure=measure),
+        measure=measure,
         out_of_time=out_of_time,
     )
 

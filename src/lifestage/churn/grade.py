@@ -9,6 +9,8 @@ Grade = Literal["A", "B", "C"]
 GRADES: tuple[Grade, ...] = ("C", "B", "A")
 """Place = the metric `grade`."""
 Measure = Literal["average_precision", "roc_auc"]
+COLUMN: dict[Measure, str] = {"average_precision": "pr_auc_rarer", "roc_auc": "roc_auc"}
+"""Measure -> the figure of Evaluation.figures."""
 MIN_GAIN = 0.10
 """Relative gain over the plain rule from which on a model is graded A."""
 MEANING: dict[Grade, tuple[str, str]] = {
@@ -35,7 +37,7 @@ def grade(
     no method better. B: significantly better than the rule. C: else. `measure`: average precision is that of the
     rarer class.
     """
-    column = {"average_precision": "pr_auc_rarer", "roc_auc": "roc_auc"}[measure]
+    column = COLUMN[measure]
     own = figures[model][column]
     if not differences[rule][measure].low > 0:
         return "C"

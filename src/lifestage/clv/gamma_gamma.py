@@ -90,7 +90,8 @@ def fit(
     if not used.any():
         raise InputError(
             "no customer has a repeat purchase with positive spend (frequency > 0 and monetary_value > 0), "
-            "so the value of an order cannot be learnt; take a later cutoff or a longer history"
+            "so neither repeat orders nor their value can be learnt; give a longer history; a shop whose customers "
+            "order once only needs another churn.definition and no CLV"
         )
     x, m = frequency[used], monetary_value[used]
     w = np.ones(len(x)) if weights is None else weights[used].astype(np.float64)

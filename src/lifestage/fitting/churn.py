@@ -44,9 +44,9 @@ class FittedChurn:
     test: Sample
     """The graded customers, in the order of the evaluation."""
     profit: ProfitEvaluation | None
-    """What lists would have earned among them; None without `profit` in the configuration."""
+    """What lists by what ships would have earned among them; None without `profit` in the configuration."""
     segments: Segments
-    """The graded model's figures by value tier, tenure, channel and `churn.segments`."""
+    """The figures of what ships by value tier, tenure, channel and `churn.segments`."""
     four_way: FourWay
     """Its figures on customers seen in training and not, at the same and a later time."""
 
@@ -109,13 +109,14 @@ def fit_churn(
         others[churn_evaluation.LOGISTIC] = fitted("logistic regression", RFM, 0).evaluated
     with progress("churn: grading", None):
         result = _evaluation(shop, folds, parts, samples, made.evaluated, others=others)
-        profit = _profit(shop, file, folds.test, parts.tested, result)
-    with progress("churn: segments, and customers new since training", None):
-        segments, parted = _served(shop, parts, made.evaluated, result)
     champion = churn_evaluation.MODEL if result.grade != "C" else result.best_baseline
     losses = made.found.validation_log_loss
     if champion != churn_evaluation.MODEL:
         made = fitted(f"{champion} ships", ALONE.get(champion, RFM if champion in others else ()), 0)
+    with progress("churn: profit, segments, customers new since training", None):  # of what ships
+        p = made.evaluated.model.predict(parts.test.features, num_threads=0)
+        profit = _profit(shop, file, folds.test, tested=parts.tested, p=p, result=result)
+        segments, parted = _served(shop, parts, made.evaluated, p, result)
     rows = {
         "search": len(parts.search),
         "validation": len(parts.validation),
@@ -164,10 +165,10 @@ def _evaluation(
 
 
 def _served(
-    shop: Shop, parts: Parts, model: training.Fit, result: churn_evaluation.Evaluation
+    shop: Shop, parts: Parts, model: training.Fit, p: Floats, result: churn_evaluation.Evaluation
 ) -> tuple[Segments, FourWay]:
     """Which segments are served badly; customers seen in training and new ones, at the same and a later time."""
-    p, rarer_is_churned = result.probabilities[churn_evaluation.MODEL], result.rarer == "churned"
+    rarer_is_churned = result.rarer == "churned"
     by = dimensions(parts.test.features, model.model.spec, shop.churn.segments)
     return (
         evaluate_segments(p, result.churned, by, rarer_is_churned=rarer_is_churned),
@@ -184,12 +185,17 @@ def _served(
 
 
 def _profit(
-    shop: Shop, file: HistoryFile, cutoff: int, tested: Summary, result: churn_evaluation.Evaluation
+    shop: Shop,
+    file: HistoryFile,
+    cutoff: int,
+    *,
+    tested: Summary,
+    p: Floats,
+    result: churn_evaluation.Evaluation,
 ) -> ProfitEvaluation | None:
-    """What lists of the graded customers would have earned; None where nobody said what a contact costs."""
+    """What lists of the graded customers by `p` would have earned; None where nobody said what a contact costs."""
     if shop.profit is None:
         return None
-    p = result.probabilities[churn_evaluation.MODEL]
     value = graded_values(shop, file, cutoff, tested, p, definition=definition_of(shop))
     others = {name: score for name, score in result.scores.items() if name != churn_evaluation.MODEL}
     return evaluate_profit(shop.profit, p, result.churned, value, others)

@@ -260,7 +260,7 @@ def test_calibration_words(report: Report) -> None:
     assert true == f"The probabilities were true as far as {N:,} customers can tell."
     assert use_all == "Use its order and its probabilities for campaigns."
     level, order_only = having(ece=0.08, ece_if_perfect_high=0.02, ece_shape=0.01, ece_level=0.08)
-    assert "The level of churn moved after training" in level
+    assert "The level was off, about alike at all risks" in level
     assert "probabilities are too high" in level
     assert order_only.startswith("Use its order for campaigns; its probabilities were off")
     shape, _ = having(ece=0.08, ece_if_perfect_high=0.02, ece_shape=0.07, ece_level=0.001)

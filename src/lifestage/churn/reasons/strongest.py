@@ -57,6 +57,10 @@ LEAST_SHARE = 0.05
 """Of a customer's contributions in all; what drives less is no reason."""
 
 
+LEAST = 0.05
+"""Log-odds below which a contribution is no reason: it moves a probability by 1.25 points at most."""
+
+
 class Grouping:
     """Which of a model's features belong together, in the order of each group's first feature."""
 
@@ -95,7 +99,7 @@ def reasons(
     `wanted`.
 
     `features` holds one value per customer of the model's own, and of any further column that a sentence may
-    mention. A group below LEAST_SHARE is no reason, so a list may be shorter.
+    mention. A group below LEAST or LEAST_SHARE is no reason, so a list may be shorter, or empty.
     """
     names, spec = model.features, model.spec
     n, which = len(wanted), np.flatnonzero(wanted)
@@ -114,7 +118,7 @@ def reasons(
     total = np.zeros(len(rows))
     for part in size.T:
         total += part
-    row, rank = np.nonzero((ranked > 0) & (ranked >= LEAST_SHARE * total[:, None]))
+    row, rank = np.nonzero((ranked >= LEAST) & (ranked >= LEAST_SHARE * total[:, None]))
     group = order[row, rank]
     value = sums[row, group]
     told = np.empty(len(row), np.int64)

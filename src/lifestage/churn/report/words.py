@@ -138,9 +138,9 @@ def calibration(evaluation: Evaluation) -> Words:
     way = ("high", "高") if level > 0 else ("low", "低")
     if own["ece_shape"] <= most:
         return Words(
-            f"{said.en} The level of churn moved after training, for all risks alike: the order holds, the "
-            f"probabilities are too {way[0]}.",
-            f"{said.zh}训练之后整体流失水平发生了变化：排序仍然有效，概率整体偏{way[1]}。",
+            f"{said.en} The level was off, about alike at all risks: the probabilities are too {way[0]}, which does "
+            "not touch the order.",
+            f"{said.zh}整体水平有偏差，各风险段大致相同：概率整体偏{way[1]}，不影响排序。",
         )
     return Words(
         f"{said.en} Use the order; take the probabilities themselves with caution.",
@@ -153,7 +153,7 @@ def profit_words(profit: ProfitEvaluation, currency: str) -> Words:
     e = profit.earned
     en = profit.sentence(currency)
     return Words(
-        f"{_capital(en)}.",
+        f"{_capital(en)}; contacting everybody {profit.everyone:,.0f} {currency}.",
         f"联系预计划算的{profit.contacts:,}名客户（共{profit.customers:,}名）本可带来{e.value:,.0f} {currency}"
         f"（95 % 区间{e.low:,.0f}至{e.high:,.0f}，事前预计{profit.expected:,.0f}）；"
         f"联系所有人则为{profit.everyone:,.0f} {currency}。",
