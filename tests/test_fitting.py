@@ -214,3 +214,11 @@ def test_a_shop_without_an_order_model_is_graded_without_it(
     assert not set(ORDER_COLUMNS) & set(fitted.shipped.model.features)
     assert fitted.shipped.model.orders is None
     assert list(fitted.evaluation.figures) == ["model", "days_since_last_order", "logistic_rfm"]
+
+
+def test_a_block_of_whom_nobody_is_drawn(made: tuple[Shop, HistoryFile]) -> None:
+    shop, file = made
+    cutoff = folds_of(shop, file).test
+    none = churn_samples(file, [cutoff], definition=definition_of(shop), share={cutoff: 1e-12})[cutoff]
+    assert (len(none.sample), len(none.summary), none.buyers) == (0, 0, None)
+    assert len(none.sample.names) > 40
