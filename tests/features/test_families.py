@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lifestage.errors import InputError
-from lifestage.features import PLAIN, Attribute, FeatureSpec, catalogue, categorical, compute, names
+from lifestage.features import (
+    PLAIN,
+    Attribute,
+    FeatureSpec,
+    behaviour,
+    catalogue,
+    categorical,
+    compute,
+    names,
+)
 from lifestage.features.spec import slugs
 from lifestage.history import History
 from tests.builders import DAY, INSTANTS, ZONES, full_customers, make_history, us
@@ -195,6 +204,17 @@ def test_slugs_are_names_that_differ() -> None:
         "view": "view",
         "!!": "n5",
     }
+
+
+def test_event_types_that_would_take_another_feature_s_name() -> None:
+    assert slugs(["types", "view", "view_change"]) == {
+        "types": "types_n1",
+        "view": "view",
+        "view_change": "view_change_n3",
+    }
+    spec = FeatureSpec(behaviour=True, event_types=("types", "view", "view change"))
+    count = len([*behaviour.describe(spec)])
+    assert len(set(names(spec)) - set(names(PLAIN))) == count
 
 
 def test_a_profile_column_of_another_type_is_refused_and_one_that_is_gone_is_missing() -> None:

@@ -77,13 +77,14 @@ CANONICAL_PROFILE = ("acquisition_channel", "acquisition_cost")
 def slugs(texts: Iterable[str]) -> dict[str, str]:
     """A part of a column name for each text: lower-case ASCII letters, digits and underscores, all different.
 
-    A text without any such character is called by its place, e.g. n3; what falls together gets its place too.
+    A text without any such character is called by its place, e.g. n3; what falls together gets its place too, and
+    so does what would make the name of another feature: event_types_90d, event_view_change_30d.
     """
     found: dict[str, str] = {}
     taken: set[str] = set()
     for place, text in enumerate(texts, 1):
         slug = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:40].strip("_") or f"n{place}"
-        while slug in taken:
+        while slug in taken or slug == "types" or slug.endswith("_change"):
             slug = f"{slug}_n{place}"
         taken.add(slug)
         found[text] = slug
