@@ -13,7 +13,7 @@ from lifestage.campaign import Profit
 from lifestage.churn.profit.gain import best_list, expected_cost, expected_gain, threshold
 from lifestage.errors import InputError
 from lifestage.ragged import Floats
-from lifestage.summary import text_table
+from lifestage.summary import short, text_table
 
 CONTACTS = pa.schema(
     [
@@ -198,7 +198,7 @@ def contacts_text(found: ContactList, terms: Profit, currency: str, shown: int =
             f"{row['value_at_stake']:,.0f}",
             f"{row['expected_gain']:,.2f}",
             row["stage"] or "-",
-            _short("; ".join(row["reasons"] or []) or "-"),
+            short("; ".join(row["reasons"] or []) or "-", 60),
         ]
         for row in found.table.slice(0, shown).to_pylist()
     ]
@@ -207,7 +207,3 @@ def contacts_text(found: ContactList, terms: Profit, currency: str, shown: int =
 
 def _count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
-
-
-def _short(text: str, width: int = 60) -> str:
-    return text if len(text) <= width else text[: width - 1].rstrip() + "…"

@@ -16,7 +16,7 @@ from lifestage.lifecycle.staging import assign
 from lifestage.ragged import Bools, Floats
 from lifestage.release import Release
 from lifestage.schemas import PREVIOUS, SCORE
-from lifestage.scoring import FEW, clv_summary, model_columns, model_features
+from lifestage.scoring import FEW, model_columns
 from lifestage.settings import Reasons
 
 RFM = {
@@ -64,7 +64,7 @@ def condition_columns(
     view = history.before(as_of)
     catalogue = feature_families.catalogue(release.churn.spec)
     features = feature_families.compute(view, release.churn.spec)
-    eligible, scores = model_columns(view, features, release.churn, release.clv, threads=threads)
+    eligible, scores, inputs = model_columns(view, features, release.churn, release.clv, threads=threads)
     scores["churn_percentile"] = release.references.percentile(
         "churn_probability", scores["churn_probability"]
     )
@@ -86,7 +86,7 @@ def condition_columns(
         wanted = eligible & _asked_for(release.reasons, scores)
         columns["churn_reasons"] = reasons(
             release.churn,
-            model_features(view, features, release.churn, clv_summary(view)) if wanted.any() else features,
+            inputs,
             wanted,
             top=release.reasons.top,
             currency=release.currency,

@@ -72,7 +72,8 @@ def churn_samples(
     shares = {cutoff: (share or {}).get(cutoff, 1.0) for cutoff in cutoffs}
     parts: list[dict[int, Drawn]] = []
     for history in blocks:
-        groups = {wanted: _draw(history, wanted) for wanted in set(shares.values())}
+        hashes = _hashes(history)
+        groups = {wanted: _draw(history, hashes, wanted) for wanted in set(shares.values())}
         at: dict[int, Drawn] = {}
         for cutoff in cutoffs:
             some, keys = groups[shares[cutoff]]
@@ -93,10 +94,18 @@ def churn_samples(
     return join_drawn(parts)
 
 
-def _draw(history: History, share: float) -> tuple[History, npt.NDArray[np.uint64]]:
-    """The customers whose hash falls below `share` of all hashes, and their hashes."""
+Hashes = npt.NDArray[np.uint64]
+
+
+def _hashes(history: History) -> Hashes:
+    """Of each customer's id."""
     ids = history.customer_id.to_numpy(zero_copy_only=False).astype(object)
-    keys: npt.NDArray[np.uint64] = hash_array(ids, categorize=False)
+    found: Hashes = hash_array(ids, categorize=False)
+    return found
+
+
+def _draw(history: History, keys: Hashes, share: float) -> tuple[History, Hashes]:
+    """The customers whose hash falls below `share` of all hashes, and their hashes."""
     if share >= 1:
         return history, keys
     rows = np.flatnonzero(keys < np.uint64(share * 2.0**64)).astype(np.int64)
@@ -106,8 +115,8 @@ def _draw(history: History, share: float) -> tuple[History, npt.NDArray[np.uint6
 @where_blocks_lie(join_compressed)
 def drawn_buyers(blocks: Iterable[History], cutoff: int, share: float) -> Compressed | None:
     """The BTYD summaries of a share of the customers with a purchase before `cutoff`; None where there is nobody."""
-    parts = [_compressed(clv_summary(_draw(history, share)[0].before(cutoff))) for history in blocks]
-    return join_compressed(parts)
+    drawn = (_draw(history, _hashes(history), share)[0] for history in blocks)
+    return join_compressed([_compressed(clv_summary(some.before(cutoff))) for some in drawn])
 
 
 def _compressed(summary: Summary) -> Compressed | None:
@@ -173,7 +182,7 @@ def reference_columns(
     for history in blocks:
         view = history.before(as_of)
         computed = feature_families.compute(view, churn.spec)
-        _, scores = model_columns(view, computed, churn, clv)
+        _, scores, _ = model_columns(view, computed, churn, clv)
         bought = computed["order_count"] > 0
         columns = {**computed, **scores}
         for name, part in parts.items():

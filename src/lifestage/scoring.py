@@ -48,8 +48,9 @@ FEW = 1_000
 
 def model_columns(
     view: Before, features: Columns, churn: ChurnModel, clv: ClvModel | None, *, threads: int = 0
-) -> tuple[Bools, Columns]:
-    """Eligibility and the model columns of schemas.SCORE, one value per customer, NaN where undefined.
+) -> tuple[Bools, Columns, Columns]:
+    """Eligibility, the model columns of schemas.SCORE, one value per customer, NaN where undefined, and the features
+    that the churn model read (`model_features`; `features` themselves where nobody is eligible).
 
     Without a CLV model all of its columns are undefined.
 
@@ -71,4 +72,4 @@ def model_columns(
     for point, name in (("", "at"), ("_low", "low"), ("_high", "high")):
         days = columns.pop(f"next_order{point}_days")
         columns[f"next_order_{name}"] = view.cutoff + np.rint(days * DAY)
-    return eligible, columns
+    return eligible, columns, features

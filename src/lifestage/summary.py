@@ -100,7 +100,7 @@ def at_risk_text(scores: pa.Table, policy: Policy, currency: str, zone: str) -> 
             _money(row["clv"]),
             _share(row["churn_probability"]),
             "-" if row["stage_since"] is None else f"{row['stage_since'].astimezone(local):%Y-%m-%d}",
-            _short("; ".join(row["reasons"] or []) or "-"),
+            short("; ".join(row["reasons"] or []) or "-"),
         ]
         for row in most_valuable_at_risk(scores, policy).to_pylist()
     ]
@@ -110,7 +110,8 @@ def at_risk_text(scores: pa.Table, policy: Policy, currency: str, zone: str) -> 
     return text_table(header, rows, left=(0, 1, 5))
 
 
-def _short(text: str, width: int = 70) -> str:
+def short(text: str, width: int = 70) -> str:
+    """The text, or its beginning and an ellipsis in `width` characters."""
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
 
 

@@ -5,15 +5,15 @@ import pytest
 
 from lifestage.churn.evaluation import evaluate
 from lifestage.churn.grade import grade
-from lifestage.churn.intervals import Difference
+from lifestage.churn.intervals import Interval
 
-UP, TIE = Difference(0.1, 0.01, 0.2), Difference(0.1, -0.01, 0.2)
+UP, TIE = Interval(0.1, 0.01, 0.2), Interval(0.1, -0.01, 0.2)
 
 
-def judged(model: float, rule: float, other: float, lead: Difference, **about: str) -> str:
+def judged(model: float, rule: float, other: float, lead: Interval, **about: str) -> str:
     values = {"model": model, "rule": rule, "other": other}
     figures = {name: {"pr_auc_rarer": value, "roc_auc": 1 - value} for name, value in values.items()}
-    leads = {"average_precision": lead, "roc_auc": Difference(-0.1, -0.2, -0.05)}
+    leads = {"average_precision": lead, "roc_auc": Interval(-0.1, -0.2, -0.05)}
     return grade(figures, {"rule": leads, "other": leads}, model="model", rule="rule", **about)  # type: ignore[arg-type]
 
 

@@ -4,7 +4,7 @@ The trees are boosted from it, so that where there is little to learn the model 
 where there is much the trees correct it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -70,9 +70,6 @@ class Base:
         for term in self.terms:
             score += term(features)
         return score
-
-    def __iter__(self) -> Iterator[Term]:
-        return iter(self.terms)
 
     def to_json(self) -> dict[str, Any]:
         return {"intercept": self.intercept, "terms": [asdict(term) for term in self.terms]}

@@ -4,8 +4,8 @@ Elementwise and built from scalar special functions, so a customer's probability
 in its last bit, on who else is in the block.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -67,15 +67,17 @@ class Calibrator:
         A shift learnt at validation says how far the level moved in the horizon before; how much of it goes on
         is not known.
         """
-        level = float(expit(score).mean())
-        low, high = -50.0, 50.0
-        for _ in range(100):  # the mean probability rises with c: bisection finds where the level stays
-            middle = (low + high) / 2
-            if float(Calibrator(self.method, self.a, self.b, middle)(score).mean()) < level:
-                low = middle
-            else:
-                high = middle
-        return Calibrator(self.method, self.a, self.b, low + share * (self.c - low))
+        stays = level_shift(lambda c: replace(self, c=c)(score), float(expit(score).mean()))
+        return replace(self, c=stays + share * (self.c - stays))
+
+
+def level_shift(probability_at: Callable[[float], Floats], level: float) -> float:
+    """The shift of all log-odds, -50 to 50, at which the mean probability, rising with it, is `level`: bisection."""
+    low, high = -50.0, 50.0
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if float(probability_at(middle).mean()) < level else (low, middle)
+    return low
 
 
 IDENTITY = Calibrator("identity", 1.0, 1.0, 0.0)

@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, log_loss,
 
 from lifestage.churn.calibration import platt
 from lifestage.churn.grade import COLUMN, GRADES, Grade, Measure, grade
-from lifestage.churn.intervals import REPETITIONS, Difference, paired_differences
+from lifestage.churn.intervals import REPETITIONS, Interval, paired_differences
 from lifestage.churn.metrics import (
     calibration_error,
     calibration_error_interval,
@@ -47,7 +47,7 @@ class Evaluation:
     churned: Bools
     figures: Mapping[str, Mapping[str, float]]
     """Method -> figure -> value."""
-    differences: Mapping[str, Mapping[str, Difference]]
+    differences: Mapping[str, Mapping[str, Interval]]
     """Rule -> `roc_auc` and `average_precision` (of the rarer class) -> the model's lead over it."""
     rarer: str
     """`churned` or `stayed`, whichever was rarer before the test."""

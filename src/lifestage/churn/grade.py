@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from lifestage.churn.intervals import Difference
+from lifestage.churn.intervals import Interval
 
 Grade = Literal["A", "B", "C"]
 GRADES: tuple[Grade, ...] = ("C", "B", "A")
@@ -25,7 +25,7 @@ MEANING: dict[Grade, tuple[str, str]] = {
 
 def grade(
     figures: Mapping[str, Mapping[str, float]],
-    differences: Mapping[str, Mapping[str, Difference]],
+    differences: Mapping[str, Mapping[str, Interval]],
     *,
     model: str,
     rule: str,

@@ -1,6 +1,6 @@
 """Paired bootstrap of ranking measures: is the model's lead over a plain rule more than luck?"""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,8 @@ REPETITIONS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """Model minus rule, with the 95 % interval of the paired bootstrap."""
+class Interval:
+    """A figure with its 95 % interval of the bootstrap over customers."""
 
     value: float
     low: float
@@ -51,6 +51,21 @@ class _Ranking:
         return float((churned[gained] * found[gained] / contacted[gained]).sum() / found[-1])
 
 
+def bootstrap(
+    n: int, rng: np.random.Generator, repetitions: int
+) -> tuple[npt.NDArray[np.int64], Iterator[Floats]]:
+    """The customers who are drawn from, as places among n, and draws of n of them: how often each, float64[bag].
+
+    Above BAG customers all draws are from one random bag of BAG (Kleiner, Talwalkar, Sarkar & Jordan 2014).
+    """
+    bag = np.arange(n) if n <= BAG else np.sort(rng.choice(n, BAG, replace=False))
+    size = len(bag)
+    draws = (
+        np.bincount(rng.integers(0, size, n), minlength=size).astype(np.float64) for _ in range(repetitions)
+    )
+    return bag, draws
+
+
 def paired_differences(
     model: Floats,
     rules: Mapping[str, Floats],
@@ -59,7 +74,7 @@ def paired_differences(
     rarer_is_churned: bool,
     seed: int,
     repetitions: int = REPETITIONS,
-) -> dict[str, dict[str, Difference]]:
+) -> dict[str, dict[str, Interval]]:
     """Rule -> measure -> model minus rule; scores are higher = likelier to churn, shape (n,).
 
     Measures: `roc_auc`, and `average_precision` of the rarer class. Model and rules are weighed on the same
@@ -70,24 +85,20 @@ def paired_differences(
     n = len(churned)
     rng = np.random.default_rng(seed)
     everyone = np.arange(n)
-    bag = everyone if n <= BAG else np.sort(rng.choice(n, BAG, replace=False))
+    bag, draws = bootstrap(n, rng, repetitions)
     scores = {"model": model, **rules}
     on_all = _measures(scores, everyone, churned, [np.ones(n)], rarer_is_churned)[:, :, 0]
-    size = len(bag)
-    draws = (
-        np.bincount(rng.integers(0, size, n), minlength=size).astype(np.float64) for _ in range(repetitions)
-    )
     weights = [w for w in draws if 0 < w @ churned[bag] < n]
     centre = _measures(scores, bag, churned, [np.ones(len(bag))], rarer_is_churned)
     drawn = _measures(scores, bag, churned, weights, rarer_is_churned) - centre
-    result: dict[str, dict[str, Difference]] = {}
+    result: dict[str, dict[str, Interval]] = {}
     for i, rule in enumerate(rules, start=1):
         result[rule] = {}
         for j, measure in enumerate(("roc_auc", "average_precision")):
             value = float(on_all[0, j] - on_all[i, j])
             spread = drawn[0, j] - drawn[i, j]
             low, high = np.quantile(spread, [0.025, 0.975]) if len(spread) else (np.nan, np.nan)
-            result[rule][measure] = Difference(value, value + float(low), value + float(high))
+            result[rule][measure] = Interval(value, value + float(low), value + float(high))
     return result
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit
 
+from lifestage.churn.calibration import level_shift
 from lifestage.ragged import Bools, Floats
 
 BINS = 10
@@ -104,11 +105,8 @@ def shape_error(probability: Floats, churned: Bools, bins: int = BINS) -> float:
     score, share = logit(np.clip(probability, 1e-12, 1 - 1e-12)), float(churned.mean())
     if not 0 < share < 1:
         return float("nan")
-    low, high = -50.0, 50.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if expit(score + middle).mean() < share else (low, middle)
-    return calibration_error(expit(score + low), churned, bins)
+    shift = level_shift(lambda c: expit(score + c), share)
+    return calibration_error(expit(score + shift), churned, bins)
 
 
 def top_decile_lift(score: Floats, churned: Bools) -> float:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from lifestage.campaign import Profit
-from lifestage.churn.profit import evaluation as profit_evaluation
 from lifestage.churn.profit.evaluation import GAIN, RISK, evaluate_profit
 from lifestage.churn.profit.plots import profit_figure
 from lifestage.errors import InputError
@@ -80,7 +79,7 @@ def test_customers_whom_a_rule_cannot_tell_apart_are_drawn_evenly() -> None:
 
 @pytest.mark.parametrize("bag", [20_000, 600])
 def test_intervals_are_as_wide_as_fresh_samples_differ(monkeypatch: pytest.MonkeyPatch, bag: int) -> None:
-    monkeypatch.setattr(profit_evaluation, "BAG", bag)
+    monkeypatch.setattr("lifestage.churn.intervals.BAG", bag)
     n = 1_500
     found = evaluate_profit(TERMS, *world(n, 0), repetitions=200)
     fresh = [evaluate_profit(TERMS, *world(n, seed), repetitions=1) for seed in range(1, 80)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lifestage.campaign import Profit
+from lifestage.churn.intervals import REPETITIONS, Interval, bootstrap
 from lifestage.churn.profit.gain import best_list, check_value, expected_gain, most_contacts, realised_gain
 from lifestage.churn.profit.measures import PublishedMeasures, published_measures
 from lifestage.errors import InputError
@@ -13,18 +14,7 @@ from lifestage.ragged import Bools, Floats, Ints
 
 GAIN = "expected_gain"
 RISK = "churn_probability"
-BAG = 20_000
-REPETITIONS = 500
 POINTS = 201
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A figure with its 95 % interval of the bootstrap over customers."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +205,9 @@ def _spread(
     """The 2.5 and 97.5 % points of `figures` drawn, minus those found. draws: seed, repetitions."""
     n, (seed, repetitions) = len(earned), draws
     rng = np.random.default_rng(seed)
-    bag = np.arange(n) if n <= BAG else np.sort(rng.choice(n, BAG, replace=False))
-    size = len(bag)
+    bag, draws_of_bag = bootstrap(n, rng, repetitions)
     graded = _Graded.of(scores, earned, bag, terms)
-    weights = (
-        np.bincount(rng.integers(0, size, n), minlength=size).astype(np.float64) for _ in range(repetitions)
-    )
-    drawn = np.array([graded.figures(weight, grid) for weight in weights])
-    drawn -= graded.figures(np.full(size, n / size), grid)
+    drawn = np.array([graded.figures(weight, grid) for weight in draws_of_bag])
+    drawn -= graded.figures(np.full(len(bag), n / len(bag)), grid)
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     return low, high
