@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from lifestage.churn.base import P_NO_ORDER
-from lifestage.clv import bg_nbd, bg_nbd_fit
-from lifestage.clv.bg_nbd import BetaGeoParams
+from lifestage.clv import bg_nbd, order_choice
 from lifestage.clv.compress import Compressed
+from lifestage.clv.geometric_dropout import BetaGeoParams
 from lifestage.clv.summary import Summary
 from lifestage.errors import InputError
 from lifestage.ragged import Floats
@@ -22,7 +22,7 @@ OrderParams = Mapping[str, float]
 def fit_orders(buyers: Compressed) -> dict[str, float] | None:
     """Parameters for the customers of a cutoff; None where the data allow no such model."""
     try:
-        return {k: float(v) for k, v in bg_nbd_fit.fit(buyers).params._asdict().items()}
+        return {k: float(v) for k, v in order_choice.fit_orders(buyers, ("bg_nbd",)).params._asdict().items()}
     except InputError:
         return None
 

@@ -56,13 +56,13 @@ def part_clv() -> None:
     from lifetimes import BetaGeoFitter
     from lifetimes.generate_data import beta_geometric_nbd_model
 
-    from lifestage.clv import bg_nbd_fit
+    from lifestage.clv.order_fit import fit
 
     np.random.seed(1)  # lifetimes' generator knows only the global one
     data = beta_geometric_nbd_model(np.full(100_000, 365.0), 0.243, 30.0, 0.793, 2.426, size=100_000)
     x, t_x, T = (data[name].to_numpy(np.float64) for name in ("frequency", "recency", "T"))
     t_x = np.round(t_x)
-    seconds, ours = best(lambda: bg_nbd_fit.fit(compress(x, t_x, T)))
+    seconds, ours = best(lambda: fit("bg_nbd", compress(x, t_x, T)))
     peer, theirs = best(lambda: BetaGeoFitter().fit(x, t_x, T))
     line("clv: BG/NBD fit, 100,000 customers", seconds, "lifetimes", peer)
     gap = max(abs(getattr(ours.params, name) / theirs.params_[name] - 1) for name in ("r", "alpha", "a", "b"))

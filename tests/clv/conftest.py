@@ -53,16 +53,17 @@ def lifetimes_says() -> dict[str, Any]:
 def model() -> ClvModel:
     """A model in days with CDNOW-like parameters."""
     return ClvModel(
+        "bg_nbd",
         BetaGeoParams(0.25, 31.0, 0.8, 2.4),
         GammaGammaParams(6.25, 3.74, 15.44),
         365.0,
         0.1,
         0.4,
         {
-            "bg_nbd": dict.fromkeys(BetaGeoParams._fields),
+            "orders": dict.fromkeys(BetaGeoParams._fields),
             "gamma_gamma": dict.fromkeys(GammaGammaParams._fields),
         },
-        {"bg_nbd": {}, "gamma_gamma": {}},
+        {"orders": {}, "gamma_gamma": {}},
     )
 
 

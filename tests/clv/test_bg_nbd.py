@@ -12,8 +12,8 @@ from scipy.stats import gamma as gamma_law
 
 from lifestage.clv import bg_nbd
 from lifestage.clv.bg_nbd import BetaGeoParams
-from lifestage.clv.bg_nbd_fit import fit
 from lifestage.clv.compress import compress
+from lifestage.clv.order_fit import fit
 from lifestage.clv.summary import Summary
 
 CDNOW = BetaGeoParams(0.243, 4.414, 0.793, 2.426)
@@ -192,11 +192,11 @@ def test_objective_and_gradient(params: BetaGeoParams, cdnow_sample: Summary) ->
 
 def test_published_fit_of_cdnow(cdnow_sample: Summary, published: dict[str, Any]) -> None:
     s, paper = cdnow_sample, published["bg_nbd"]
-    found = fit(compress(s.frequency, s.recency, s.T))
+    found = fit("bg_nbd", compress(s.frequency, s.recency, s.T))
     for name, value in found.params._asdict().items():
         assert value == pytest.approx(paper[name], abs=5e-4)
     assert found.log_likelihood == pytest.approx(paper["log_likelihood"], abs=0.05)
-    assert found.diagnostics["fallback"] is None
+    assert found.fault is None
     assert found.diagnostics["converged"]
 
 
@@ -204,7 +204,7 @@ def test_same_optimum_and_errors_as_lifetimes_and_not_worse(
     cdnow_sample: Summary, lifetimes_says: dict[str, Any]
 ) -> None:
     s, theirs = cdnow_sample, lifetimes_says["fits"]["bg_nbd"]
-    found = fit(compress(s.frequency, s.recency, s.T))
+    found = fit("bg_nbd", compress(s.frequency, s.recency, s.T))
     for name, value in theirs["params"].items():
         assert found.params._asdict()[name] == pytest.approx(value, rel=1e-4)
         assert found.standard_errors[name] == pytest.approx(theirs["standard_errors"][name], rel=1e-3)
@@ -214,8 +214,8 @@ def test_same_optimum_and_errors_as_lifetimes_and_not_worse(
 
 def test_the_unit_of_time_does_not_matter(cdnow_sample: Summary) -> None:
     s = cdnow_sample
-    weeks = fit(compress(s.frequency, s.recency, s.T))
-    days = fit(compress(s.frequency, s.recency * 7, s.T * 7))
+    weeks = fit("bg_nbd", compress(s.frequency, s.recency, s.T))
+    days = fit("bg_nbd", compress(s.frequency, s.recency * 7, s.T * 7))
     assert days.params.alpha == pytest.approx(7 * weeks.params.alpha, rel=1e-8)
     assert days.params.b == pytest.approx(weeks.params.b, rel=1e-8)
     expected = weeks.log_likelihood - s.frequency.sum() * log(7)
@@ -240,8 +240,8 @@ def simulate(params: BetaGeoParams, n: int, T: float, seed: int) -> Summary:
 def test_recovers_the_parameters_of_a_simulated_shop() -> None:
     true = BetaGeoParams(0.8, 40.0, 0.9, 3.0)
     s = simulate(true, 12_000, 400.0, 7)
-    found = fit(compress(s.frequency, s.recency, s.T))
-    assert found.diagnostics["fallback"] is None
+    found = fit("bg_nbd", compress(s.frequency, s.recency, s.T))
+    assert found.fault is None
     for name, value in true._asdict().items():
         error = found.standard_errors[name]
         assert error is not None

@@ -46,12 +46,12 @@ def test_columns_mean_what_they_say(model: ClvModel, crowd: Summary) -> None:
     f = {name: values[has] for name, values in found.items()}
     s = crowd.take(has)
     args = (s.frequency, s.recency, s.T)
-    np.testing.assert_array_equal(f["p_alive"], bg_nbd.probability_alive(model.bg_nbd, *args))
+    np.testing.assert_array_equal(f["p_alive"], bg_nbd.probability_alive(model.orders, *args))
     np.testing.assert_allclose(
-        f["expected_orders"], bg_nbd.expected_purchases(model.bg_nbd, 365.0, *args), rtol=1e-13
+        f["expected_orders"], bg_nbd.expected_purchases(model.orders, 365.0, *args), rtol=1e-13
     )
     np.testing.assert_allclose(
-        f["p_order"], bg_nbd.probability_of_order(model.bg_nbd, 365.0, *args), rtol=1e-13
+        f["p_order"], bg_nbd.probability_of_order(model.orders, 365.0, *args), rtol=1e-13
     )
     assert (f["p_order"] <= f["p_alive"]).all()
     assert (f["p_order"] <= f["expected_orders"] * (1 + 1e-12)).all()

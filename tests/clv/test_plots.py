@@ -36,7 +36,7 @@ def test_probability_alive_matrix(model: ClvModel) -> None:
     figure = plots.probability_alive_matrix(model, max_frequency=5, T=100)
     drawn = figure.axes[0].images[0].get_array()
     assert drawn.shape == (100, 5)
-    expected = bg_nbd.probability_alive(model.bg_nbd, np.array([3.0]), np.array([60.0]), np.array([100.0]))
+    expected = bg_nbd.probability_alive(model.orders, np.array([3.0]), np.array([60.0]), np.array([100.0]))
     assert drawn[40, 2] == pytest.approx(expected[0])
     assert (np.diff(drawn, axis=0) < 0).all()
 
@@ -47,7 +47,7 @@ def test_expected_repeat_purchases(model: ClvModel) -> None:
     assert inside[0] == 0
     assert inside[-1] == pytest.approx(beyond[0])
     new = np.zeros(1)
-    assert beyond[-1] == pytest.approx(bg_nbd.expected_purchases(model.bg_nbd, 300.0, new, new, new)[0])
+    assert beyond[-1] == pytest.approx(bg_nbd.expected_purchases(model.orders, 300.0, new, new, new)[0])
 
 
 def test_figures_are_drawn_without_a_window(result: Evaluation, model: ClvModel) -> None:

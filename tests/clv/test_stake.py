@@ -21,7 +21,7 @@ def futures(model: ClvModel, person: int, silent_days: float, draws: int) -> tup
     with that chance (FHL 2005).
     """
     rng = np.random.default_rng(person)
-    r, alpha, a, b = model.bg_nbd
+    r, alpha, a, b = model.orders
     x, t_x, T = (float(getattr(PEOPLE, name)[person]) for name in ("frequency", "recency", "T"))
     odds_gone = 0.0 if x == 0 else a / (b + x - 1) * ((alpha + T) / (alpha + t_x)) ** (r + x)
     worth = float(model.predict(PEOPLE)["expected_order_value"][person]) * model.margin

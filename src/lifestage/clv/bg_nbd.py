@@ -11,21 +11,20 @@ from scipy.special import expit
 
 from lifestage.clv import geometric_dropout
 from lifestage.clv.compress import Compressed
-from lifestage.clv.geometric_dropout import BOUNDS, MEANING, NAMES, STARTS, TIME, BetaGeoParams
-from lifestage.clv.maximise import Objective
+from lifestage.clv.geometric_dropout import BetaGeoParams, Likelihood
 from lifestage.clv.value import future_orders
 from lifestage.ragged import Floats
-
-__all__ = ["BOUNDS", "MEANING", "NAMES", "STARTS", "TIME", "BetaGeoParams"]
 
 FIRST = 0
 """Chances to leave before the first repeat order (see geometric_dropout)."""
 Params = BetaGeoParams
+NAMES, MEANING, TIME = BetaGeoParams._fields, geometric_dropout.MEANING, geometric_dropout.TIME
+BOUNDS, STARTS = geometric_dropout.BOUNDS, geometric_dropout.STARTS
 
 
-def likelihood(customers: Compressed) -> Objective:
-    """Log-parameters (log r, log alpha, log a, log b) -> log-likelihood of all customers and its gradient."""
-    return geometric_dropout.likelihood(customers, FIRST)
+def likelihood(customers: Compressed) -> Likelihood:
+    """Log-parameters (log r, log alpha, log a, log b) -> log-likelihood of all customers, gradient and Hessian."""
+    return Likelihood(customers, FIRST)
 
 
 def log_likelihood(params: BetaGeoParams, x: Floats, t_x: Floats, T: Floats) -> Floats:
@@ -39,6 +38,11 @@ def probability_alive(params: BetaGeoParams, x: Floats, t_x: Floats, T: Floats) 
     Fader & Hardie (2008), note 021, "Computing P(alive) using the BG/NBD model", eq. (1).
     """
     return np.asarray(expit(-geometric_dropout.log_odds_gone(params, FIRST, x, t_x, T)), np.float64)
+
+
+def time_scale(params: BetaGeoParams, T: Floats) -> Floats:
+    """One per customer: the time over which a customer's order rate changes."""
+    return params.alpha + T
 
 
 def alive_later_given_alive(params: BetaGeoParams, t: float | Floats, x: Floats, T: Floats) -> Floats:

@@ -1,17 +1,19 @@
 """lifetimes' fitters with our fitting: its predictions, plots and summaries work on them (extra `train`)."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 import lifetimes
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from lifetimes.generate_data import beta_geometric_nbd_model
+from lifetimes.generate_data import beta_geometric_nbd_model, modified_beta_geometric_nbd_model
 
-from lifestage.clv import bg_nbd, bg_nbd_fit, gamma_gamma
-from lifestage.clv.bg_nbd import BetaGeoParams
+from lifestage.clv import gamma_gamma
 from lifestage.clv.compress import compress
+from lifestage.clv.families import FAMILIES
 from lifestage.clv.model import ClvModel
+from lifestage.clv.order_choice import fit_orders
 from lifestage.errors import InputError
 from lifestage.ragged import Floats
 
@@ -43,8 +45,18 @@ def _describe(fitter: Any, names: tuple[str, ...], params: Any, covariance: Floa
     fitter.confidence_intervals_ = fitter._compute_confidence_intervals()
 
 
-class BetaGeoFitter(lifetimes.BetaGeoFitter):  # type: ignore[misc]
-    """A lifetimes.BetaGeoFitter whose `fit` is ours; `diagnostics_` says how it went."""
+def _uncertainty(fitter: Any, errors: Mapping[str, float | None]) -> None:
+    fitter.standard_errors_ = pd.Series(dict(errors), dtype=float)
+    fitter.confidence_intervals_ = fitter._compute_confidence_intervals()
+
+
+class _OrderFitter:
+    """What our fitters of order models share; `diagnostics_` says how the fit went."""
+
+    _name: str
+    _simulate: Callable[..., pd.DataFrame]
+    data: pd.DataFrame
+    penalizer_coef: float
 
     def fit(  # noqa: PLR0917  lifetimes' own signature
         self,
@@ -57,7 +69,7 @@ class BetaGeoFitter(lifetimes.BetaGeoFitter):  # type: ignore[misc]
         tol: float = 1e-7,  # noqa: ARG002
         index: Any = None,
         **kwargs: Any,  # noqa: ARG002
-    ) -> "BetaGeoFitter":
+    ) -> Self:
         """Fit one row per customer (or per history, with `weights` customers each); returns itself.
 
         initial_params: a further start, log-parameters with times in units of the largest T, as in lifetimes.
@@ -68,7 +80,8 @@ class BetaGeoFitter(lifetimes.BetaGeoFitter):  # type: ignore[misc]
         x, t_x, age = _floats(frequency), _floats(recency), _floats(T)
         w = np.ones_like(x) if weights is None else _floats(weights)
         customers = compress(x, t_x, age, w)
-        fitted = bg_nbd_fit.fit(customers, None if initial_params is None else _floats(initial_params))
+        start = None if initial_params is None else _floats(initial_params)
+        fitted = fit_orders(customers, (self._name,), start)
         self.diagnostics_ = fitted.diagnostics
         if verbose:
             print(fitted.diagnostics)
@@ -82,35 +95,58 @@ class BetaGeoFitter(lifetimes.BetaGeoFitter):  # type: ignore[misc]
         self._take(fitted.params, fitted.covariance)
         return self
 
-    def _take(self, params: BetaGeoParams, covariance: Floats | None) -> None:
-        _describe(self, BetaGeoParams._fields, params, covariance)
+    def _take(self, params: Any, covariance: Floats | None) -> None:
+        _describe(self, FAMILIES[self._name].NAMES, params, covariance)
         self.predict = self.conditional_expected_number_of_purchases_up_to_time
-        self.generate_new_data = lambda size=1: beta_geometric_nbd_model(self.data["T"], *params, size=size)
+        self.generate_new_data = lambda size=1: type(self)._simulate(self.data["T"], *params, size=size)
 
     def conditional_expected_number_of_purchases_up_to_time(
         self, t: npt.ArrayLike, frequency: npt.ArrayLike, recency: npt.ArrayLike, T: npt.ArrayLike
     ) -> Any:
-        """Expected purchases in (T, T + t] given the history, as in lifetimes, for any frequency and any a.
+        """Expected purchases in (T, T + t] given the history, as in lifetimes, for any frequency and parameters.
 
         Arrays broadcast; a pandas Series gives a Series with its index; numbers give a number.
         """
-        params = BetaGeoParams(*self._unload_params(*BetaGeoParams._fields))
+        family = FAMILIES[self._name]
+        params = family.Params(*self._unload_params(*family.NAMES))  # type: ignore[attr-defined]
         arrays = np.broadcast_arrays(*(np.asarray(c, np.float64) for c in (t, frequency, recency, T)))
         ahead, x, t_x, age = (np.ascontiguousarray(c).ravel() for c in arrays)
-        orders = bg_nbd.expected_purchases(params, ahead, x, t_x, age).reshape(arrays[0].shape)
+        alive = family.probability_alive(params, x, t_x, age)
+        orders = alive * family.expected_purchases_given_alive(params, ahead, x, age)
+        orders = orders.reshape(arrays[0].shape)
         if isinstance(frequency, pd.Series):
             return pd.Series(orders, index=frequency.index)
         return orders if orders.ndim else float(orders)
 
     @classmethod
-    def from_model(cls, model: ClvModel) -> "BetaGeoFitter":
-        """The order model of a saved ClvModel, in days; without `data`, which a model does not keep."""
+    def from_model(cls, model: ClvModel) -> Self:
+        """The order model of a saved ClvModel, in days; without `data`, which a model does not keep.
+
+        Raises InputError for a model of another kind.
+        """
+        if model.order_model != cls._name:
+            raise InputError(
+                f"the model's orders are {model.order_model}, expected {cls._name}; use its own fitter"
+            )
         fitter = cls()
-        fitter.diagnostics_ = dict(model.diagnostics["bg_nbd"])
-        fitter._take(model.bg_nbd, None)
-        fitter.standard_errors_ = pd.Series(dict(model.standard_errors["bg_nbd"]), dtype=float)
-        fitter.confidence_intervals_ = fitter._compute_confidence_intervals()
+        fitter.diagnostics_ = dict(model.diagnostics["orders"])
+        fitter._take(model.orders, None)
+        _uncertainty(fitter, model.standard_errors["orders"])
         return fitter
+
+
+class BetaGeoFitter(_OrderFitter, lifetimes.BetaGeoFitter):  # type: ignore[misc]
+    """A lifetimes.BetaGeoFitter whose `fit` is ours."""
+
+    _name = "bg_nbd"
+    _simulate = staticmethod(beta_geometric_nbd_model)
+
+
+class ModifiedBetaGeoFitter(_OrderFitter, lifetimes.ModifiedBetaGeoFitter):  # type: ignore[misc]
+    """A lifetimes.ModifiedBetaGeoFitter whose `fit` is ours."""
+
+    _name = "mbg_nbd"
+    _simulate = staticmethod(modified_beta_geometric_nbd_model)
 
 
 class GammaGammaFitter(lifetimes.GammaGammaFitter):  # type: ignore[misc]
@@ -156,6 +192,5 @@ class GammaGammaFitter(lifetimes.GammaGammaFitter):  # type: ignore[misc]
         fitter = cls()
         fitter.diagnostics_ = dict(model.diagnostics["gamma_gamma"])
         _describe(fitter, gamma_gamma.NAMES, model.gamma_gamma, None)
-        fitter.standard_errors_ = pd.Series(dict(model.standard_errors["gamma_gamma"]), dtype=float)
-        fitter.confidence_intervals_ = fitter._compute_confidence_intervals()
+        _uncertainty(fitter, model.standard_errors["gamma_gamma"])
         return fitter

@@ -13,13 +13,12 @@ depend on who stands beside.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import betaln, expit, expm1, gammaln, hyp2f1, log1p, psi
+from scipy.special import betaln, expit, expm1, gammaln, hyp2f1, log1p, polygamma, psi
 
 from lifestage.clv.compress import Compressed
-from lifestage.clv.maximise import Objective, dot
+from lifestage.clv.maximise import dot
 from lifestage.ragged import Floats
 
-NAMES = ("r", "alpha", "a", "b")
 MEANING = {
     "r": "how much customers' order rates differ",
     "alpha": "the level of order rates",
@@ -142,37 +141,78 @@ def order_counts(now: Alive, t: float | Floats, most: int) -> Floats:
     return found
 
 
-def likelihood(customers: Compressed, first: int) -> Objective:
-    """Log-parameters (log r, log alpha, log a, log b) -> log-likelihood of all customers and its gradient.
+class Likelihood:
+    """Log-parameters (log r, log alpha, log a, log b) -> log-likelihood of all customers, its gradient and Hessian.
 
     Gamma functions are taken once per distinct frequency, logarithms of time once per distinct recency and
     T, and only customers who had a chance to leave need a term each.
     """
-    x, w = customers.frequency, customers.count
-    total = float(w.sum())
-    ux, of_x = np.unique(x, return_inverse=True)
-    w_x = np.bincount(of_x, weights=w).astype(np.float64)
-    uT, of_T = np.unique(customers.T, return_inverse=True)
-    w_T, wx_T = (np.bincount(of_T, weights=v).astype(np.float64) for v in (w, w * x))
-    again = x + first > 0
-    ut, of_t = np.unique(customers.recency[again], return_inverse=True)
-    of_T, of_x, x, w = of_T[again], of_x[again], x[again], w[again]
 
-    def value_and_gradient(z: Floats) -> tuple[float, Floats]:
-        r, alpha, a, b = np.exp(z)
-        log_T, log_t = np.log(alpha + uT), np.log(alpha + ut)
-        wait = log_T[of_T] - log_t[of_t]
-        odds = np.log(a / (b + np.maximum(ux + first, 1.0) - 1.0))[of_x] + (r + x) * wait
-        gone = w * expit(odds)  # expected number of customers who left, a row
-        value = dot(w_x, gammaln(r + ux) - gammaln(r) + betaln(a, b + ux + first) - betaln(a, b))
-        value += total * r * np.log(alpha) - dot(r * w_T + wx_T, log_T) + dot(w, np.logaddexp(0.0, odds))
+    def __init__(self, customers: Compressed, first: int) -> None:
+        x, w = customers.frequency, customers.count
+        self._total = float(w.sum())
+        self._ux, of_x = np.unique(x, return_inverse=True)
+        self._chances = self._ux + first
+        self._w_x = np.bincount(of_x, weights=w).astype(np.float64)
+        self._uT, of_T = np.unique(customers.T, return_inverse=True)
+        self._w_T, self._wx_T = (np.bincount(of_T, weights=v).astype(np.float64) for v in (w, w * x))
+        again = x + first > 0
+        self._ut, self._of_t = np.unique(customers.recency[again], return_inverse=True)
+        self._of_T, self._of_x, self._x, self._w = of_T[again], of_x[again], x[again], w[again]
+        self._before = self._x + (first - 1.0)  # chances before the last one
 
-        d_r = dot(w_x, psi(r + ux) - psi(r)) + total * np.log(alpha) - dot(w_T, log_T) + dot(gone, wait)
-        earlier = (1.0 / (alpha + uT))[of_T] - (1.0 / (alpha + ut))[of_t]
-        d_alpha = total * r / alpha - dot(r * w_T + wx_T, 1.0 / (alpha + uT)) + dot(gone, (r + x) * earlier)
-        both = psi(a + b) - psi(a + b + ux + first)
+    def _odds(self, r: float, alpha: float, a: float, b: float) -> tuple[Floats, Floats]:
+        """Log odds of having left, a row, and the logarithm of time since in terms of alpha that they rest on."""
+        wait = np.log(alpha + self._uT)[self._of_T] - np.log(alpha + self._ut)[self._of_t]
+        level = np.log(a / (b + np.maximum(self._chances, 1.0) - 1.0))
+        return level[self._of_x] + (r + self._x) * wait, wait
+
+    def _inverses(self, alpha: float) -> tuple[Floats, Floats]:
+        return (1.0 / (alpha + self._uT))[self._of_T], (1.0 / (alpha + self._ut))[self._of_t]
+
+    def __call__(self, z: Floats) -> tuple[float, Floats]:
+        r, alpha, a, b = (float(v) for v in np.exp(z))
+        w_x, ux, c, log_T = self._w_x, self._ux, self._chances, np.log(alpha + self._uT)
+        held = r * self._w_T + self._wx_T
+        odds, wait = self._odds(r, alpha, a, b)
+        gone = self._w * expit(odds)  # expected number of customers who left, a row
+        value = dot(w_x, gammaln(r + ux) - gammaln(r) + betaln(a, b + c) - betaln(a, b))
+        value += self._total * r * np.log(alpha) - dot(held, log_T) + dot(self._w, np.logaddexp(0.0, odds))
+
+        d_r = dot(w_x, psi(r + ux) - psi(r)) + self._total * np.log(alpha) - dot(self._w_T, log_T)
+        d_r += dot(gone, wait)
+        over_T, over_t = self._inverses(alpha)
+        d_alpha = self._total * r / alpha - dot(held, 1.0 / (alpha + self._uT))
+        d_alpha += dot(gone, (r + self._x) * (over_T - over_t))
+        both = psi(a + b) - psi(a + b + c)
         d_a = dot(w_x, both) + float(gone.sum()) / a
-        d_b = dot(w_x, both + psi(b + ux + first) - psi(b)) - dot(gone, 1.0 / (b + x + first - 1.0))
+        d_b = dot(w_x, both + psi(b + c) - psi(b)) - dot(gone, 1.0 / (b + self._before))
         return float(value), np.array([d_r * r, d_alpha * alpha, d_a * a, d_b * b])
 
-    return value_and_gradient
+    def hessian(self, z: Floats) -> Floats:
+        """Second derivatives in the log-parameters, float64[4, 4]."""
+        theta = np.exp(z)
+        r, alpha, a, b = (float(v) for v in theta)
+        w_x, ux, c = self._w_x, self._ux, self._chances
+        odds, wait = self._odds(r, alpha, a, b)
+        gone = self._w * expit(odds)
+        over_T, over_t = self._inverses(alpha)
+        # first and second derivatives of the log odds; those not named are 0
+        first = (wait, (r + self._x) * (over_T - over_t), np.full_like(odds, 1 / a), -1 / (b + self._before))
+        spread = gone * expit(-odds)
+        H = np.array([[dot(spread, one * two) for two in first] for one in first])
+        r_alpha = dot(gone, over_T - over_t)
+        H[1, 1] += dot(gone, (r + self._x) * (over_t**2 - over_T**2))
+        H[2, 2] -= float(gone.sum()) / a**2
+        H[3, 3] += dot(gone, 1 / (b + self._before) ** 2)
+        # the rest of the log-likelihood
+        H[0, 0] += dot(w_x, polygamma(1, r + ux) - polygamma(1, r))
+        r_alpha += self._total / alpha - dot(self._w_T, 1 / (alpha + self._uT))
+        H[1, 1] += dot(r * self._w_T + self._wx_T, 1 / (alpha + self._uT) ** 2) - self._total * r / alpha**2
+        both = dot(w_x, polygamma(1, a + b) - polygamma(1, a + b + c))
+        H[2, 2] += both
+        H[3, 3] += both + dot(w_x, polygamma(1, b + c) - polygamma(1, b))
+        for i, j, value in ((0, 1, r_alpha), (2, 3, both)):
+            H[i, j] += value
+            H[j, i] += value
+        return np.asarray(H * np.outer(theta, theta) + np.diag(self(z)[1]), np.float64)

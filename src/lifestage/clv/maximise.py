@@ -11,6 +11,8 @@ from lifestage.ragged import Floats
 
 Objective = Callable[[Floats], tuple[float, Floats]]
 """Log-parameters -> log-likelihood of all customers and its gradient."""
+Curvature = Callable[[Floats], Floats]
+"""Log-parameters -> Hessian of the log-likelihood."""
 
 PRIOR_SD = 2.0
 """Standard deviation of the weak prior on a log-parameter: two of them are a factor of 50 either way."""
@@ -42,16 +44,26 @@ class Optimum:
         return np.asarray(np.linalg.inv(self.hessian), np.float64) if self.hessian_positive_definite else None
 
 
-def maximise(objective: Objective, starts: Sequence[Floats], bounds: Floats, weight: float) -> Optimum:
+def maximise(
+    objective: Objective,
+    starts: Sequence[Floats],
+    bounds: Floats,
+    weight: float,
+    hessian: Curvature | None = None,
+) -> Optimum:
     """The best of several bounded quasi-Newton runs, finished by Newton steps.
 
     starts: log-parameters float64[k] each. bounds: [k, 2]. weight: customers in the objective, so that
-    tolerances mean the same for a hundred customers and for a million.
+    tolerances mean the same for a hundred customers and for a million. hessian: second derivatives of the
+    objective; by central differences of its gradient where there is none.
     """
 
     def mean(z: Floats) -> tuple[float, Floats]:
         value, gradient = objective(z)
         return -value / weight, -gradient / weight
+
+    def bend(z: Floats) -> Floats:
+        return numeric_hessian(mean, z) if hessian is None else -hessian(z) / weight
 
     runs = []
     for start in starts:
@@ -60,7 +72,7 @@ def maximise(objective: Objective, starts: Sequence[Floats], bounds: Floats, wei
         options = {"ftol": 1e-13, "maxiter": 500}
         runs.append(minimize(mean, clipped, jac=True, method="SLSQP", bounds=bounds, options=options))
     best = min(runs, key=lambda run: float(run.fun))
-    z, value, gradient, curvature = _newton(mean, np.clip(best.x, bounds[:, 0], bounds[:, 1]), bounds)
+    z, value, gradient, curvature = _newton(mean, bend, np.clip(best.x, bounds[:, 0], bounds[:, 1]), bounds)
 
     low, high = z <= bounds[:, 0] + BOUND_MARGIN, z >= bounds[:, 1] - BOUND_MARGIN
     # at a bound, a slope that points out of the box is no lack of convergence
@@ -79,10 +91,12 @@ def maximise(objective: Objective, starts: Sequence[Floats], bounds: Floats, wei
     )
 
 
-def _newton(mean: Objective, z: Floats, bounds: Floats) -> tuple[Floats, float, Floats, Floats]:
+def _newton(
+    mean: Objective, bend: Curvature, z: Floats, bounds: Floats
+) -> tuple[Floats, float, Floats, Floats]:
     """Point, value, gradient and Hessian after at most ten steps, each to a flatter place and no worse value."""
     value, gradient = mean(z)
-    curvature = numeric_hessian(mean, z)
+    curvature = bend(z)
     for _ in range(10):
         if not _is_positive_definite(curvature):
             break
@@ -97,7 +111,7 @@ def _newton(mean: Objective, z: Floats, bounds: Floats) -> tuple[Floats, float, 
         ):
             break
         z, value, gradient = there, value_there, gradient_there
-        curvature = numeric_hessian(mean, z)
+        curvature = bend(z)
     return z, value, gradient, curvature
 
 
@@ -144,3 +158,8 @@ def with_priors(objective: Objective, centre: Floats, sd: float = PRIOR_SD) -> O
         return value - 0.5 * float(away @ away), gradient - away / sd
 
     return penalised
+
+
+def with_prior_curvature(hessian: Curvature, sd: float = PRIOR_SD) -> Curvature:
+    """The Hessian of `with_priors`."""
+    return lambda z: hessian(z) - np.eye(len(z)) / sd**2

@@ -1,7 +1,8 @@
-"""The CLV model: orders (BG/NBD) and spend (Gamma-Gamma) of a shop, with the horizon they answer for."""
+"""The CLV model: orders (BG/NBD and its family) and spend (Gamma-Gamma) of a shop, with the horizon they answer for."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,15 +10,18 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lifestage import bundle
-from lifestage.clv import bg_nbd, bg_nbd_fit, gamma_gamma
-from lifestage.clv.bg_nbd import BetaGeoParams
-from lifestage.clv.compress import compress, distinct
+from lifestage.clv import gamma_gamma
+from lifestage.clv.clock import Clock
+from lifestage.clv.compress import Compressed, compress, distinct
+from lifestage.clv.families import FAMILIES, Family
 from lifestage.clv.gamma_gamma import GammaGammaParams
+from lifestage.clv.order_choice import fit_orders
 from lifestage.clv.summary import Summary
 from lifestage.clv.value import discounted_value, future_orders
 from lifestage.errors import InputError
 from lifestage.ragged import Floats
 
+_PLAIN = Clock()
 KIND = "clv"
 FILE = "clv.json"
 QUANTILES = {"next_order_days": 0.5, "next_order_low_days": 0.1, "next_order_high_days": 0.9}
@@ -29,7 +33,7 @@ class ClvModel:
 
     horizon_days: every prediction is for (cutoff, cutoff + horizon_days]. yearly_discount_rate: 0.1 = 10 % a
     year of 365.25 days. margin: share of an order's value that counts, in (0, 1]. standard_errors and
-    diagnostics: by sub-model ("bg_nbd", "gamma_gamma"), JSON.
+    diagnostics: by sub-model ("orders", "gamma_gamma"), JSON. clock: the calendar of the order rates.
     """
 
     OUTPUTS: ClassVar[tuple[str, ...]] = (
@@ -43,36 +47,54 @@ class ClvModel:
         "next_order_high_days",
     )
 
-    bg_nbd: BetaGeoParams
+    order_model: str
+    orders: Any
     gamma_gamma: GammaGammaParams
     horizon_days: float
     yearly_discount_rate: float
     margin: float
     standard_errors: Mapping[str, Mapping[str, float | None]]
     diagnostics: Mapping[str, Mapping[str, Any]]
+    clock: Clock = _PLAIN
 
     @classmethod
     def fit(
-        cls, summary: Summary, *, horizon_days: float, yearly_discount_rate: float, margin: float
+        cls,
+        summary: Summary,
+        *,
+        horizon_days: float,
+        yearly_discount_rate: float,
+        margin: float,
+        order_models: Sequence[str] = tuple(FAMILIES),
+        clock: Clock = _PLAIN,
     ) -> "ClvModel":
         """Fit both sub-models on the customers of a summary (in days) that have a purchase.
 
+        order_models: the order models to try, the preferred one first (see order_choice). clock: the calendar by
+        which the orders came, and the level ahead.
         Raises InputError for impossible summaries or settings, and where the data allow no model at all.
         """
         _check_settings(horizon_days, yearly_discount_rate, margin)
         summary.check()
         known = summary.take(summary.has_purchase)
-        orders = bg_nbd_fit.fit(compress(known.frequency, known.recency, known.T))
+        orders = fit_orders(lived(known, clock), order_models)
         spend = gamma_gamma.fit(known.frequency, known.monetary_value)
         return cls(
-            bg_nbd=orders.params,
+            order_model=orders.name,
+            orders=orders.params,
             gamma_gamma=spend.params,
             horizon_days=float(horizon_days),
             yearly_discount_rate=float(yearly_discount_rate),
             margin=float(margin),
-            standard_errors={"bg_nbd": orders.standard_errors, "gamma_gamma": spend.standard_errors},
-            diagnostics={"bg_nbd": orders.diagnostics, "gamma_gamma": spend.diagnostics},
+            standard_errors={"orders": orders.standard_errors, "gamma_gamma": spend.standard_errors},
+            diagnostics={"orders": orders.diagnostics, "gamma_gamma": spend.diagnostics},
+            clock=clock,
         )
+
+    @property
+    def family(self) -> Family:
+        """The functions of the order model."""
+        return FAMILIES[self.order_model]
 
     def notes(self) -> list[str]:
         """What the data did not identify and what was done, one sentence each; empty where all is well."""
@@ -80,13 +102,14 @@ class ClvModel:
 
     def parameters(self) -> dict[str, Any]:
         """The whole model as JSON: what `save` writes."""
-        rest = {k: v for k, v in asdict(self).items() if k not in ("bg_nbd", "gamma_gamma")}
+        rest = {k: v for k, v in asdict(self).items() if k not in ("orders", "gamma_gamma", "order_model")}
         return {
-            "order_model": "bg_nbd",
+            "order_model": self.order_model,
             "spend_model": "gamma_gamma",
-            "bg_nbd": self.bg_nbd._asdict(),
+            "orders": self.orders._asdict(),
             "gamma_gamma": self.gamma_gamma._asdict(),
             **rest,
+            "clock": {"season": list(self.clock.season), "level": self.clock.level},
         }
 
     def predict(self, summary: Summary, horizon_days: float | None = None) -> dict[str, Floats]:
@@ -110,22 +133,27 @@ class ClvModel:
             columns[name][known] = values
         return columns
 
-    def _predict_known(self, some: Summary, horizon: float) -> dict[str, Floats]:
-        params, x = self.bg_nbd, some.frequency
-        p_alive = bg_nbd.probability_alive(params, x, some.recency, some.T)
+    def _predict_known(self, some: Summary, horizon_days: float) -> dict[str, Floats]:
+        family, params, x, clock = self.family, self.orders, some.frequency, self.clock
+        t_x, T = lived_times(some, clock)
+        horizon = float(clock.ahead(some.cutoff_day, horizon_days))
+        p_alive = family.probability_alive(params, x, t_x, T)
         value = gamma_gamma.expected_order_value(self.gamma_gamma, x, some.monetary_value)
         # Given alive, the future depends on (x, T) only: the costly part is done once per distinct pair.
-        index, number = distinct(x, some.T)
-        x_, T_ = x[index], some.T[index]
+        index, number = distinct(x, T)
+        x_, T_ = x[index], T[index]
         orders, discounted = future_orders(
-            lambda t: bg_nbd.order_rate_given_alive(params, t, x_, T_),
-            params.alpha + T_,
+            lambda t: family.order_rate_given_alive(params, t, x_, T_),
+            family.time_scale(params, T_),
             horizon,
             self.yearly_discount_rate,
+            lambda t: clock.days(some.cutoff_day, t),
         )
-        p_order = bg_nbd.probability_of_order_given_alive(params, horizon, x_, T_)
+        p_order = family.probability_of_order_given_alive(params, horizon, x_, T_)
         points = {
-            name: bg_nbd.next_order_quantile(params, share, horizon, x_, T_)[number]
+            name: clock.days(
+                some.cutoff_day, family.next_order_quantile(params, share, horizon, x_, T_)[number]
+            )
             for name, share in QUANTILES.items()
         }
         return {
@@ -147,13 +175,35 @@ class ClvModel:
         """The model of a bundle, every file compared with its checksum. Raises InputError."""
         bundle.read(folder, KIND)
         document = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        if (document.pop("order_model"), document.pop("spend_model")) != ("bg_nbd", "gamma_gamma"):
+        name, spend = document.pop("order_model"), document.pop("spend_model")
+        if name not in FAMILIES or spend != "gamma_gamma" or "orders" not in document:
             raise InputError(f"{folder / FILE}: holds a model this version does not know; train again")
-        orders, spend = (
-            BetaGeoParams(**document.pop("bg_nbd")),
-            GammaGammaParams(**document.pop("gamma_gamma")),
+        clock = document.pop("clock")
+        return cls(
+            order_model=name,
+            orders=FAMILIES[name].Params(**document.pop("orders")),
+            gamma_gamma=GammaGammaParams(**document.pop("gamma_gamma")),
+            clock=Clock(tuple(clock["season"]), clock["level"]),
+            **document,
         )
-        return cls(bg_nbd=orders, gamma_gamma=spend, **document)
+
+
+def lived_times(some: Summary, clock: Clock) -> tuple[Floats, Floats]:
+    """Recency and age in operational days, one per customer with a purchase. Raises InputError."""
+    if clock.season and math.isnan(some.cutoff_day):
+        raise InputError(
+            "summary.cutoff_day is missing, and the model has a season; give the cutoff's day number"
+        )
+    T = clock.past(some.cutoff_day, some.T)
+    # of the days since the last purchase: 0 of them must stay 0
+    t_x = np.where(some.recency > 0, T - clock.past(some.cutoff_day, some.T - some.recency), 0.0)
+    return (t_x if clock.season else some.recency), T
+
+
+def lived(some: Summary, clock: Clock) -> Compressed:
+    """The customers with a purchase, one row per distinct history, in operational days."""
+    t_x, T = lived_times(some, clock)
+    return compress(some.frequency, np.minimum(t_x, T), T)
 
 
 def _check_settings(horizon_days: float, yearly_discount_rate: float, margin: float) -> None:

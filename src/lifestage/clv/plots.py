@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from lifestage.clv import bg_nbd
 from lifestage.clv.evaluation import LAST_FREQUENCY, Evaluation
 from lifestage.clv.model import ClvModel
 from lifestage.ragged import Floats
@@ -57,7 +56,7 @@ def deciles(result: Evaluation) -> Figure:
 def probability_alive_matrix(model: ClvModel, max_frequency: int = 20, T: int = 365) -> Figure:
     """P(alive) of customers of age T days, by frequency 1..max_frequency and days since the last order."""
     x, silence = np.meshgrid(np.arange(1.0, max_frequency + 1.0), np.arange(0.0, T))
-    alive = bg_nbd.probability_alive(model.bg_nbd, x, T - silence, np.full_like(x, T))
+    alive = model.family.probability_alive(model.orders, x, T - silence, np.full_like(x, T))
     figure, axes = _axes(f"P(alive) of customers of age {T} days", "repeat days", "days since the last order")
     extent = (0.5, max_frequency + 0.5, -0.5, T - 0.5)
     picture = axes.imshow(alive, aspect="auto", origin="lower", vmin=0.0, vmax=1.0, extent=extent)
@@ -71,6 +70,6 @@ def expected_repeat_purchases(model: ClvModel, max_T: float = 365.0) -> Figure:
     for low, high, style in ((0.0, max_T, "-"), (max_T, 1.5 * max_T, "--")):
         times: Floats = np.linspace(low, high, 100)
         new = np.zeros_like(times)
-        orders = bg_nbd.expected_purchases_given_alive(model.bg_nbd, times, new, new)
+        orders = model.family.expected_purchases_given_alive(model.orders, times, new, new)
         axes.plot(times, orders, style, color="C0")
     return figure

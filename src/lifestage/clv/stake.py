@@ -44,6 +44,7 @@ def value_at_stake(model: ClvModel, summary: Summary, silent_days: float, p_stay
             summary.T + within,
             summary.monetary_value,
             summary.has_purchase,
+            summary.cutoff_day + within,
         )
         discount = (1.0 + model.yearly_discount_rate) ** (-within / DAYS_A_YEAR)
         left = model.predict(silent, model.horizon_days - within)["clv"] * discount

@@ -1,5 +1,6 @@
 """The BTYD summary of a block of customers: what the order and the spend model know about each."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ class Summary:
     T: Floats
     monetary_value: Floats
     has_purchase: Bools
+    cutoff_day: float = math.nan
+    """Day number of the cutoff's local day; only a model with a season asks for it."""
 
     def __len__(self) -> int:
         return len(self.frequency)
@@ -32,7 +35,7 @@ class Summary:
     def take(self, rows: Bools | Ints) -> "Summary":
         """The chosen customers, by flags or by index."""
         x, t_x, age, m = self.frequency[rows], self.recency[rows], self.T[rows], self.monetary_value[rows]
-        return Summary(x, t_x, age, m, self.has_purchase[rows])
+        return Summary(x, t_x, age, m, self.has_purchase[rows], self.cutoff_day)
 
     @classmethod
     def of(
@@ -59,13 +62,14 @@ class Summary:
 
 
 def concatenate(parts: Sequence[Summary]) -> Summary:
-    """One entry per customer of all parts, in their order."""
+    """One entry per customer of all parts, in their order; they share a cutoff."""
     if not parts:
         nobody = np.empty(0)
         return Summary(nobody, nobody, nobody, nobody, np.empty(0, np.bool_))
     names = ("frequency", "recency", "T", "monetary_value")
     x, t_x, age, m = (np.concatenate([getattr(p, name) for p in parts]) for name in names)
-    return Summary(x, t_x, age, m, np.concatenate([p.has_purchase for p in parts]))
+    has = np.concatenate([p.has_purchase for p in parts])
+    return Summary(x, t_x, age, m, has, parts[0].cutoff_day)
 
 
 def check_recency_frequency(frequency: Floats, recency: Floats, T: Floats) -> None:
@@ -134,4 +138,4 @@ def summarise(starts: Ints, ends: Ints, local_day: Ints, amount: Floats, cutoff_
             spend[repeat] = segment_sum(amount, second_day, end_row[repeat]) / frequency[repeat]
         for column, values in zip(columns, (frequency, last - first, cutoff_day - first, spend), strict=True):
             column[has_purchase] = values
-    return Summary(columns[0], columns[1], columns[2], columns[3], has_purchase)
+    return Summary(columns[0], columns[1], columns[2], columns[3], has_purchase, float(cutoff_day))

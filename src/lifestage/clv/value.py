@@ -24,6 +24,7 @@ def future_orders(
     time_scale: Floats,
     horizon_days: float | Floats,
     yearly_discount_rate: float,
+    days: Callable[[Floats], Floats] | None = None,
 ) -> tuple[Floats, Floats]:
     """One per customer: orders expected in (0, horizon], plain and discounted.
 
@@ -37,7 +38,9 @@ def future_orders(
     u = np.multiply.outer(node, span)
     t = time_scale * expm1(u)
     at = rate(t) * (time_scale + t)  # dt = (scale + t) du
-    discounted_at = at * np.exp(-float(np.log1p(yearly_discount_rate)) / DAYS_A_YEAR * t)
+    discounted_at = at * np.exp(
+        -float(np.log1p(yearly_discount_rate)) / DAYS_A_YEAR * (t if days is None else days(t))
+    )
     # row by row and not by a matrix product, whose bits depend on the number of customers
     orders, discounted = np.zeros_like(span), np.zeros_like(span)
     for k in range(NODES):

@@ -34,7 +34,9 @@ class FolderModel(PythonModel):  # type: ignore[misc]
         columns = {str(name): model_input[name].to_numpy(np.float64) for name in model_input.columns}
         if isinstance(self.model, ChurnModel):
             return pd.DataFrame({"churn_probability": self.model.predict(columns)})
-        summary = Summary(**columns, has_purchase=np.isfinite(columns["T"]))
+        days = columns.pop("cutoff_day", np.array([np.nan]))
+        x, t_x, T, m = (columns[name] for name in ("frequency", "recency", "T", "monetary_value"))
+        summary = Summary(x, t_x, T, m, np.isfinite(T), float(days[0]) if len(days) else np.nan)
         return pd.DataFrame(self.model.predict(summary))
 
 
