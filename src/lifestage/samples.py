@@ -11,6 +11,8 @@ from lifestage import features as feature_families
 from lifestage.churn.dataset import Sample, concatenate, sample_at
 from lifestage.churn.model import ChurnModel
 from lifestage.clv.compress import Compressed, compress, join_compressed
+from lifestage.clv.daily import Daily, daily, join_daily
+from lifestage.clv.held import Held, join_held
 from lifestage.clv.model import ClvModel
 from lifestage.clv.summary import Summary
 from lifestage.clv.summary import concatenate as concatenate_summaries
@@ -117,6 +119,49 @@ def drawn_buyers(blocks: Iterable[History], cutoff: int, share: float) -> Compre
     """The BTYD summaries of a share of the customers with a purchase before `cutoff`; None where there is nobody."""
     drawn = (_draw(history, _hashes(history), share)[0] for history in blocks)
     return join_compressed([_compressed(clv_summary(some.before(cutoff))) for some in drawn])
+
+
+def join_holdouts(parts: Sequence[Mapping[int, Held]]) -> dict[int, Held]:
+    """What several groups of customers give, as if they had been one."""
+    return {cutoff: join_held([part[cutoff] for part in parts]) for cutoff in parts[0]}
+
+
+@where_blocks_lie(join_holdouts)
+def holdouts(
+    blocks: Iterable[History],
+    windows: Mapping[int, int],
+    horizon_days: int,
+    share: float = 1.0,
+    *,
+    progress: Progress | None = None,
+) -> dict[int, Held]:
+    """Orders before each cutoff and within [cutoff, end), compressed, one entry per (cutoff -> end) of `windows`.
+
+    `share`: of the customers to draw, by a hash of their id.
+    """
+    parts: list[dict[int, Held]] = []
+    for history in blocks:
+        some, _ = _draw(history, _hashes(history), share) if share < 1 else (history, None)
+        at = {}
+        for cutoff, end in windows.items():
+            came = outcome(some.window(cutoff, end)).purchase_days
+            at[cutoff] = Held.of(clv_summary(some.before(cutoff)), came, horizon_days)
+        parts.append(at)
+        if progress is not None:
+            progress(len(history))
+    return join_holdouts(parts)
+
+
+@where_blocks_lie(join_daily)
+def shop_days(blocks: Iterable[History], cutoff: int, *, progress: Progress | None = None) -> Daily:
+    """First and repeat purchases of each local day before the cutoff."""
+    parts = []
+    for history in blocks:
+        bought = history.before(cutoff).purchases
+        parts.append(daily(bought.starts, bought.ends, bought.day))
+        if progress is not None:
+            progress(len(history))
+    return join_daily(parts)
 
 
 def _compressed(summary: Summary) -> Compressed | None:

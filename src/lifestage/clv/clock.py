@@ -51,6 +51,14 @@ class Clock:
             return ago
         return np.asarray(self._at(np.array(cutoff_day)) - self._at(cutoff_day - ago), np.float64)
 
+    def history(self, cutoff_day: float, recency: Floats, T: Floats) -> tuple[Floats, Floats]:
+        """Recency and age in operational days; elementwise, 0 <= recency <= T as before."""
+        if not self.season:
+            return recency, T
+        age = self.past(cutoff_day, T)
+        t_x = np.where(recency > 0, age - self.past(cutoff_day, T - recency), 0.0)
+        return np.clip(t_x, 0.0, age), age
+
     def ahead(self, cutoff_day: float, days: Floats | float) -> Floats:
         """Operational days within so many days after the cutoff's day."""
         if not self.season:

@@ -194,16 +194,13 @@ def lived_times(some: Summary, clock: Clock) -> tuple[Floats, Floats]:
         raise InputError(
             "summary.cutoff_day is missing, and the model has a season; give the cutoff's day number"
         )
-    T = clock.past(some.cutoff_day, some.T)
-    # of the days since the last purchase: 0 of them must stay 0
-    t_x = np.where(some.recency > 0, T - clock.past(some.cutoff_day, some.T - some.recency), 0.0)
-    return (t_x if clock.season else some.recency), T
+    return clock.history(some.cutoff_day, some.recency, some.T)
 
 
 def lived(some: Summary, clock: Clock) -> Compressed:
     """The customers with a purchase, one row per distinct history, in operational days."""
     t_x, T = lived_times(some, clock)
-    return compress(some.frequency, np.minimum(t_x, T), T)
+    return compress(some.frequency, t_x, T)
 
 
 def _check_settings(horizon_days: float, yearly_discount_rate: float, margin: float) -> None:

@@ -1,13 +1,12 @@
 """Which order model of the family a shop gets: the configured one or the best on a holdout."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from lifestage.clv.compress import Compressed, distinct
+from lifestage.clv.compress import Compressed
 from lifestage.clv.families import FAMILIES, LABELS
+from lifestage.clv.held import Held
 from lifestage.clv.order_fit import WEAK, OrderFit, fit
 from lifestage.errors import InputError
 from lifestage.ragged import Floats
@@ -46,42 +45,6 @@ def _with_report(found: OrderFit, tried: Sequence[OrderFit]) -> OrderFit:
     return replace(found, diagnostics={**found.diagnostics, "fallback": fallback, "tried": report})
 
 
-ROWS = 20_000
-"""Histories whose order-count laws are worked out at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """One row per distinct (history, orders after it): what a holdout saw within `horizon` of the cutoff."""
-
-    before: Compressed
-    orders: Floats
-    horizon: float
-
-    @classmethod
-    def of(cls, x: Floats, t_x: Floats, T: Floats, orders: Floats, horizon: float) -> "Held":
-        """From one row per customer; orders: distinct purchase days in the holdout."""
-        index, number = distinct(orders, x, t_x, T)  # by number of orders: rows of a block need as many terms
-        count = np.bincount(number, minlength=len(index)).astype(np.float64)
-        return cls(Compressed(x[index], t_x[index], T[index], count), orders[index], horizon)
-
-
-def log_probability(fitted: OrderFit, held: Held) -> Floats:
-    """One per row of `held`: log P(as many orders as came | history)."""
-    family, before = FAMILIES[fitted.name], held.before
-    parts = []
-    for low in range(0, len(held.orders), ROWS):
-        rows = slice(low, low + ROWS)
-        x, t_x, T = before.frequency[rows], before.recency[rows], before.T[rows]
-        came = held.orders[rows].astype(np.int64)
-        most = int(came.max())
-        alive = family.probability_alive(fitted.params, x, t_x, T)
-        law = family.order_counts_given_alive(fitted.params, held.horizon, x, T, most)
-        chance = alive * law[came, np.arange(len(came))] + np.where(came == 0, 1.0 - alive, 0.0)
-        parts.append(np.log(np.maximum(chance, 1e-300)))
-    return np.concatenate(parts)
-
-
 def rank(customers: Compressed, held: Held) -> tuple[list[str], dict[str, Any]]:
     """The models of the family by the log-likelihood of a holdout, the best first, and the figures (JSON).
 
@@ -97,7 +60,7 @@ def rank(customers: Compressed, held: Held) -> tuple[list[str], dict[str, Any]]:
                 fits[name] = found
             elif not priors:
                 faults[name] = found.fault
-    total = {name: log_probability(found, held) for name, found in fits.items()}
+    total = {name: held.log_probability(name, found.params) for name, found in fits.items()}
     w, once = held.before.count, held.before.count * (held.before.frequency == 0)
     score = {name: float((w * value).sum()) for name, value in total.items()}
     best = sorted(score, key=lambda name: -score[name])

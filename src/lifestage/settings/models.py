@@ -107,6 +107,13 @@ class Readiness(Model):
 
 class Clv(Model):
     horizon_days: Days = 365
+    model: Literal["auto", "bg_nbd", "mbg_nbd"] = "auto"
+    """Order model; auto: the one that foresaw a holdout's orders best. Where the data do not identify it, the next of
+    the family stands in, and the run says so."""
+    season: bool = True
+    """Let order rates follow the calendar where two full years agree on it."""
+    level: bool = True
+    """Carry on what earlier forecasts of all orders were off by, as far as such errors have lasted before."""
     yearly_discount_rate: Annotated[float, Field(ge=0, le=1)] = 0.10
     """0.10 = 10 % a year."""
     margin: Annotated[float, Field(gt=0, le=1)] = 1.0
