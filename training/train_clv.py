@@ -1,4 +1,4 @@
-"""Fit the CLV model (BG/NBD + Gamma-Gamma), evaluate it on a holdout, register it in MLflow as challenger."""
+"""Fit the CLV model (an order model of the BG/NBD family + Gamma-Gamma), evaluate it on a holdout, register it in MLflow as challenger."""
 
 import argparse
 import tempfile
@@ -13,7 +13,7 @@ from training.ready import require_ready
 if TYPE_CHECKING:
     from lifestage.settings import Shop
 
-DESCRIPTION = """Fit BG/NBD and Gamma-Gamma on every buyer's history, check them on the newest complete holdout,
+DESCRIPTION = """Fit an order model and Gamma-Gamma on every buyer's history, check them on the newest complete holdout,
 and register the model as <shop>-clv@challenger. Both fits use rows before their cutoff only."""
 
 
@@ -42,6 +42,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
         run.params({**shop.clv.model_dump(), **window, "holdout_from": shown(fitted.holdout_from, file.zone)})
         run.metrics(result.metrics())
         run.document(model.parameters(), "parameters")
+        run.document(dict(fitted.choice), "choice")
         run.table(result.by_frequency, "orders_by_frequency")
         run.table(result.deciles, "value_deciles")
         run.figure(plots.orders_by_frequency(result), "orders_by_frequency")
@@ -52,6 +53,8 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
         model.save(folder, {**window, "metrics": result.metrics()})
         inputs = ["frequency", "recency", "T", "monetary_value"]
         version = run.model(folder, f"{shop.shop}-clv", inputs, ClvModel.OUTPUTS)
+    for line in fitted.notes():
+        say(f"CLV {line}")
     for line in model.notes():
         say(f"note: {line}")
     say(f"CLV {result.sentence()}")

@@ -33,13 +33,10 @@ class Held:
     def of(cls, summary: Summary, orders: Floats, horizon: float) -> "Held":
         """From one row per customer; those without a purchase before the cutoff are left out."""
         known = summary.has_purchase
-        rows = (
-            summary.frequency[known],
-            summary.recency[known],
-            summary.T[known],
-            orders[known].astype(np.float64),
+        everyone = Compressed(
+            summary.frequency[known], summary.recency[known], summary.T[known], np.ones(int(known.sum()))
         )
-        return _distinct(*rows, np.ones(int(known.sum())), (float(horizon), summary.cutoff_day))
+        return _distinct(everyone, orders[known].astype(np.float64), float(horizon), summary.cutoff_day)
 
     @property
     def customers(self) -> Compressed:
@@ -86,20 +83,17 @@ class Held:
 
 def join_held(parts: Sequence[Held]) -> Held:
     """The customers of several groups as one; they share cutoff and horizon."""
-    columns = [
+    x, t_x, T, count = (
         np.concatenate([getattr(part.before, name) for part in parts])
-        for name in ("frequency", "recency", "T")
-    ]
+        for name in ("frequency", "recency", "T", "count")
+    )
     orders = np.concatenate([part.orders for part in parts])
-    count = np.concatenate([part.before.count for part in parts])
-    return _distinct(*columns, orders, count, (parts[0].horizon, parts[0].cutoff_day))
+    return _distinct(Compressed(x, t_x, T, count), orders, parts[0].horizon, parts[0].cutoff_day)
 
 
-def _distinct(  # noqa: PLR0917
-    x: Floats, t_x: Floats, T: Floats, orders: Floats, weights: Floats, window: tuple[float, float]
-) -> Held:
-    index, number = distinct(
-        orders, x, t_x, T
-    )  # by number of orders: rows of a block then need as many terms
-    count = np.bincount(number, weights=weights, minlength=len(index)).astype(np.float64)
-    return Held(Compressed(x[index], t_x[index], T[index], count), orders[index], *window)
+def _distinct(rows: Compressed, orders: Floats, horizon: float, cutoff_day: float) -> Held:
+    x, t_x, T = rows.frequency, rows.recency, rows.T
+    # by number of orders first: rows of a block then need as many terms
+    index, number = distinct(orders, x, t_x, T)
+    count = np.bincount(number, weights=rows.count, minlength=len(index)).astype(np.float64)
+    return Held(Compressed(x[index], t_x[index], T[index], count), orders[index], horizon, cutoff_day)
