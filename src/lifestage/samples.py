@@ -188,13 +188,14 @@ def buyers(
     end: int,
     *,
     definition: Definition,
+    covariates: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Buyers:
-    """One row per customer with a purchase before the cutoff."""
+    """One row per customer with a purchase before the cutoff; `covariates` of the order model in their summary."""
     summaries, orders, days, spend, able = [], [], [], [], []
     for history in blocks:
         view = history.before(cutoff)
-        summary = clv_summary(view)
+        summary = clv_summary(view, covariates)
         has = summary.has_purchase
         after = outcome(history.window(cutoff, end))
         summaries.append(summary.take(has))

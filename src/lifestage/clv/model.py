@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,13 +13,15 @@ from lifestage import bundle
 from lifestage.clv import gamma_gamma
 from lifestage.clv.clock import Clock
 from lifestage.clv.compress import Compressed, compress, distinct
+from lifestage.clv.covariate_fit import CovariateFit, fit_covariates
+from lifestage.clv.covariates import Covariate, groups, moved, shifts
 from lifestage.clv.families import FAMILIES, Family
 from lifestage.clv.gamma_gamma import GammaGammaParams
 from lifestage.clv.order_choice import fit_orders
 from lifestage.clv.summary import Summary
 from lifestage.clv.value import discounted_value, future_orders
 from lifestage.errors import InputError
-from lifestage.ragged import Floats
+from lifestage.ragged import Floats, Ints
 
 _PLAIN = Clock()
 KIND = "clv"
@@ -56,6 +58,7 @@ class ClvModel:
     standard_errors: Mapping[str, Mapping[str, float | None]]
     diagnostics: Mapping[str, Mapping[str, Any]]
     clock: Clock = _PLAIN
+    covariates: tuple[Covariate, ...] = ()
 
     @classmethod
     def fit(
@@ -79,17 +82,32 @@ class ClvModel:
         known = summary.take(summary.has_purchase)
         orders = fit_orders(lived(known, clock), order_models)
         spend = gamma_gamma.fit(known.frequency, known.monetary_value)
+        x, (t_x, T) = known.frequency, lived_times(known, clock)
+        moved_by = (
+            fit_covariates(orders, Compressed(x, t_x, T, np.ones(len(x))), known.traits)
+            if known.traits
+            else CovariateFit(orders.params, (), {})
+        )
         return cls(
             order_model=orders.name,
-            orders=orders.params,
+            orders=moved_by.params,
             gamma_gamma=spend.params,
             horizon_days=float(horizon_days),
             yearly_discount_rate=float(yearly_discount_rate),
             margin=float(margin),
             standard_errors={"orders": orders.standard_errors, "gamma_gamma": spend.standard_errors},
-            diagnostics={"orders": orders.diagnostics, "gamma_gamma": spend.diagnostics},
+            diagnostics={
+                "orders": {**orders.diagnostics, "covariates": moved_by.report},
+                "gamma_gamma": spend.diagnostics,
+            },
             clock=clock,
+            covariates=moved_by.covariates,
         )
+
+    @property
+    def covariate_names(self) -> tuple[str, ...]:
+        """What the model asks of a summary's traits."""
+        return tuple(covariate.name for covariate in self.covariates)
 
     @property
     def family(self) -> Family:
@@ -98,7 +116,10 @@ class ClvModel:
 
     def notes(self) -> list[str]:
         """What the data did not identify and what was done, one sentence each; empty where all is well."""
-        return [str(d["fallback"]) for d in self.diagnostics.values() if d.get("fallback")]
+        said = [str(d["fallback"]) for d in self.diagnostics.values() if d.get("fallback")]
+        if why := self.diagnostics["orders"].get("covariates", {}).get("why"):
+            said.append(str(why))
+        return said
 
     def parameters(self) -> dict[str, Any]:
         """The whole model as JSON: what `save` writes."""
@@ -110,6 +131,7 @@ class ClvModel:
             "gamma_gamma": self.gamma_gamma._asdict(),
             **rest,
             "clock": {"season": list(self.clock.season), "level": self.clock.level},
+            "covariates": [covariate.to_json() for covariate in self.covariates],
         }
 
     def predict(self, summary: Summary, horizon_days: float | None = None) -> dict[str, Floats]:
@@ -127,14 +149,25 @@ class ClvModel:
         summary.check()
         known = np.flatnonzero(summary.has_purchase)
         some = summary.take(known)
-        found = self._predict_known(some, horizon) if len(known) else {}
         columns = {name: np.full(len(summary), np.nan) for name in self.OUTPUTS}
-        for name, values in found.items():
-            columns[name][known] = values
+        for params, rows in self.alike(some) if len(known) else ():
+            found = self._predict_alike(params, some if rows is None else some.take(rows), horizon)
+            for name, values in found.items():
+                columns[name][known if rows is None else known[rows]] = values
         return columns
 
-    def _predict_known(self, some: Summary, horizon_days: float) -> dict[str, Floats]:
-        family, params, x, clock = self.family, self.orders, some.frequency, self.clock
+    def alike(self, some: Summary) -> Iterator[tuple[Any, Ints | None]]:
+        """Groups of customers with the same covariates: their order parameters and rows (None: all)."""
+        if not self.covariates:
+            yield self.orders, None
+            return
+        combinations, number = groups(self.covariates, some.traits, len(some))
+        for g, combination in enumerate(combinations):
+            rate, leaving = shifts(self.covariates, combination)
+            yield moved(self.orders, self.family.MOVED, rate, leaving), np.flatnonzero(number == g)
+
+    def _predict_alike(self, params: Any, some: Summary, horizon_days: float) -> dict[str, Floats]:
+        family, x, clock = self.family, some.frequency, self.clock
         t_x, T = lived_times(some, clock)
         horizon = float(clock.ahead(some.cutoff_day, horizon_days))
         p_alive = family.probability_alive(params, x, t_x, T)
@@ -178,12 +211,13 @@ class ClvModel:
         name, spend = document.pop("order_model"), document.pop("spend_model")
         if name not in FAMILIES or spend != "gamma_gamma" or "orders" not in document:
             raise InputError(f"{folder / FILE}: holds a model this version does not know; train again")
-        clock = document.pop("clock")
+        clock, covariates = document.pop("clock"), document.pop("covariates")
         return cls(
             order_model=name,
             orders=FAMILIES[name].Params(**document.pop("orders")),
             gamma_gamma=GammaGammaParams(**document.pop("gamma_gamma")),
             clock=Clock(tuple(clock["season"]), clock["level"]),
+            covariates=tuple(Covariate.from_json(one) for one in covariates),
             **document,
         )
 

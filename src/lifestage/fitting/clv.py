@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -64,8 +65,9 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
     rule = definition_of(shop)
     end = after_days(holdout_from, horizon, file.zone)
     with progress("CLV: summaries", 2 * file.customers) as step:
-        held_out = buyers(file, holdout_from, end, definition=rule, progress=step)
-        everyone = buyers(file, facts["as_of"], facts["as_of"], definition=rule, progress=step)
+        asked = partial(buyers, file, definition=rule, covariates=shop.clv.covariates, progress=step)
+        held_out = asked(holdout_from, end)
+        everyone = asked(facts["as_of"], facts["as_of"])
     windows = _windows(shop, file, holdout_from)
     share = min(1.0, DRAWN / max(file.customers, 1))
     with progress("CLV: earlier forecasts", file.customers) as step:

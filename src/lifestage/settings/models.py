@@ -112,6 +112,9 @@ class Clv(Model):
     the family stands in, and the run says so."""
     season: bool = True
     """Let order rates follow the calendar where two full years agree on it."""
+    covariates: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """What moves the order rate and the chance to leave: first_order_value, acquisition_channel, or further text or
+    number columns of the customers table; kept where they are significant."""
     level: bool = True
     """Carry on what earlier forecasts of all orders were off by, as far as such errors have lasted before."""
     yearly_discount_rate: Annotated[float, Field(ge=0, le=1)] = 0.10
