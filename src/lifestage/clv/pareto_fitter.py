@@ -147,7 +147,7 @@ class ParetoNBDFitter(lifetimes.ParetoNBDFitter):  # type: ignore[misc]
             t,
         )
 
-    def conditional_probability_of_n_purchases_up_to_time(  # noqa: PLR0917  lifetimes' own signature
+    def conditional_probability_of_n_purchases_up_to_time(
         self,
         n: int,
         t: float,

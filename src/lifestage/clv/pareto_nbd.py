@@ -134,7 +134,7 @@ def next_order_quantile(
     """One per customer: time by which the next order has come with probability `share`, given one within t.
 
     Inverse of `probability_of_order_given_alive` by Halley's steps inside a shrinking bracket, each customer
-    until their own step is below 1e-5 of the time: the error is of its third power.
+    until their own step is below 1e-4 of the time: the error is of its third power.
     """
     r, alpha, s, beta = params
     R, A, B, end = (np.array(c, np.float64) for c in np.broadcast_arrays(r + x, alpha + T, beta + T, t))
@@ -158,7 +158,7 @@ def next_order_quantile(
         inside = (there >= low[rows]) & (there <= high[rows])  # false for NaN
         there = np.where(inside, there, (low[rows] + high[rows]) / 2.0)
         time[rows] = there
-        rows = rows[np.abs(there - y) > 1e-5 * there]
+        rows = rows[np.abs(there - y) > 1e-4 * there]
     return np.minimum(time, end)
 
 
@@ -185,14 +185,14 @@ def order_counts_given_alive(
         rows: Ints = np.flatnonzero(chosen)
         for first in range(0, len(rows), BLOCK):
             k = rows[first : first + BLOCK]
-            out[:, k] = _count_law(s, R[k], A[k], B[k], end[k], span[k], count, most)
+            columns = (R[k], A[k], B[k], end[k], span[k])
+            out[:, k] = _count_law(columns, s, count, most)
     return out
 
 
-def _count_law(
-    s: float, R: Floats, A: Floats, B: Floats, end: Floats, span: Floats, count: int, most: int
-) -> Floats:
+def _count_law(columns: tuple[Floats, ...], s: float, count: int, most: int) -> Floats:
     """`order_counts_given_alive` with `count` nodes for every customer."""
+    R, A, B, end, span = columns
     n = np.arange(1.0, most + 1)
     steps = np.log1p((R - 1.0) / n[:, None])  # of Gamma(R + n) / n! from n - 1 to n
     law = np.zeros((most + 1, len(R)))
