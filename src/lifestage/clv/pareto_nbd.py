@@ -133,8 +133,8 @@ def next_order_quantile(
 ) -> Floats:
     """One per customer: time by which the next order has come with probability `share`, given one within t.
 
-    Inverse of `probability_of_order_given_alive` by Halley's steps inside a shrinking bracket, each customer
-    until their own step is below 1e-4 of the time: the error is of its third power.
+    0 <= share < 1. Inverse of `probability_of_order_given_alive` by Halley's steps inside a shrinking bracket,
+    each customer until their own step is below 1e-4 of the time: the error is of its third power.
     """
     r, alpha, s, beta = params
     R, A, B, end = (np.array(c, np.float64) for c in np.broadcast_arrays(r + x, alpha + T, beta + T, t))
