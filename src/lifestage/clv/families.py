@@ -5,7 +5,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from lifestage.clv import bg_nbd, mbg_nbd
+from lifestage.clv import bg_nbd, mbg_nbd, pareto_nbd
 from lifestage.clv.compress import Compressed
 from lifestage.clv.maximise import Objective
 from lifestage.ragged import Floats
@@ -69,6 +69,6 @@ class Family(Protocol):
     ) -> Floats: ...
 
 
-FAMILIES: Mapping[str, Family] = {"bg_nbd": bg_nbd, "mbg_nbd": mbg_nbd}
+FAMILIES: Mapping[str, Family] = {"bg_nbd": bg_nbd, "mbg_nbd": mbg_nbd, "pareto_nbd": pareto_nbd}
 """By name, the simplest first."""
 LABELS = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD"}

@@ -40,6 +40,9 @@ MEANING = {
 }
 TIME = (1, 3)
 """Indices of the parameters that carry time."""
+MOVED = ((1, -1), (3, -1))
+"""(Place, sign) of the parameter that a covariate of the order rate moves, and of that of leaving."""
+Params = ParetoParams
 # of (log r, log alpha, log s, log beta), times in units of the largest T
 BOUNDS = np.log(np.array([[1e-5, 1e3], [1e-4, 1e4], [1e-4, 1e3], [1e-4, 1e4]]))
 STARTS = np.log(np.array([[0.5, 0.2, 0.6, 0.3], [1.0, 1.0, 1.0, 1.0], [0.7, 0.5, 0.1, 0.5]]))
@@ -76,6 +79,11 @@ def log_likelihood(params: ParetoParams, x: Floats, t_x: Floats, T: Floats) -> F
 def probability_alive(params: ParetoParams, x: Floats, t_x: Floats, T: Floats) -> Floats:
     """One per customer, in [0, 1]: P(has not left by the cutoff), FH eq. (36)."""
     return np.asarray(expit(-log_odds_gone(params, x, t_x, T)), np.float64)
+
+
+def time_scale(params: ParetoParams, T: Floats) -> Floats:
+    """One per customer: the time over which a customer's order rate changes."""
+    return params.beta + T
 
 
 def alive_later_given_alive(

@@ -107,7 +107,7 @@ class Readiness(Model):
 
 class Clv(Model):
     horizon_days: Days = 365
-    model: Literal["auto", "bg_nbd", "mbg_nbd"] = "auto"
+    model: Literal["auto", "bg_nbd", "mbg_nbd", "pareto_nbd"] = "auto"
     """Order model; auto: the one that foresaw a holdout's orders best. Where the data do not identify it, the next of
     the family stands in, and the run says so."""
     season: bool = True
