@@ -91,7 +91,10 @@ def fit(frequency: Floats, monetary_value: Floats, weights: Floats | None = None
     # its maximum, even where that is no model to use: dependence can drive p to a bound
     unheld = GammaGammaParams(**(plain.diagnostics["plain"] or plain.params._asdict()))
     start = np.append(np.log(np.array(unheld) / np.array([1.0, 1.0, unit])), np.zeros(more))
-    free = maximise(objective, [start, np.append(STARTS[0], np.zeros(more))], bounds, total)
+    starts = (
+        [start] if plain.diagnostics["fallback"] is None else [start, np.append(STARTS[0], np.zeros(more))]
+    )
+    free = maximise(objective, starts, bounds, total)
     ratio = 2.0 * max(free.log_likelihood - objective(start)[0], 0.0)
     p_value, bic_gain = float(chdtrc(more, ratio)), ratio - more * float(np.log(total))
     found: dict[str, Any] = {
@@ -109,7 +112,7 @@ def fit(frequency: Floats, monetary_value: Floats, weights: Floats | None = None
         return _keep(plain, found)
     log_p = min(float(free.log_params[0]), float(start[0]))
     shrunk = with_first_held(with_steps_shrunk(objective), log_p)
-    best = maximise(shrunk, [free.log_params[1:], start[1:]], bounds[1:], total)
+    best = maximise(shrunk, [free.log_params[1:]], bounds[1:], total)
     p, (q, v) = float(np.exp(log_p)), (float(value) for value in np.exp(best.log_params[:2]))
     factors = (1.0, *np.exp(best.log_params[2:]).tolist())
     if np.abs(np.log(factors)).max() < np.log1p(LEAST_DIFFERENCE):
@@ -173,20 +176,23 @@ def stratified_likelihood(x: Floats, m: Floats, w: Floats, stratum: Ints) -> Obj
     """
     ux, of_x = np.unique(x, return_inverse=True)
     w_x, total = np.bincount(of_x, weights=w).astype(np.float64), float(w.sum())
-    strata = int(stratum.max()) + 1
-    spend, log_m = x * m, dot(w, np.log(m))
+    w_stratum = np.bincount(stratum, weights=w).astype(np.float64)
+    a_unit, orders = 1.0 / (x * m), w * x
+    log_m, log_spend = dot(w, np.log(m)), dot(w, np.log(x * m))
 
     def value_and_gradient(z: Floats) -> tuple[float, Floats]:
-        p, q, v = np.exp(z[:3])
-        scale = (v * np.exp(np.append(0.0, z[3:])))[stratum]
-        own, others = -np.log1p(scale / spend), -np.log1p(spend / scale)
+        p, q = np.exp(z[:2])
+        log_scale = z[2] + np.append(0.0, z[3:])
+        ratio = np.exp(log_scale)[stratum] * a_unit  # of the scale to the customer's spend
+        own = -np.log1p(ratio)  # log share of the spend in the sum of both
+        own_w, own_orders = dot(w, own), dot(orders, own)
+        others = own_w + dot(w_stratum, log_scale) - log_spend
         value = dot(w_x, gammaln(p * ux + q) - gammaln(p * ux)) - total * gammaln(q) - log_m
-        value += q * dot(w, others) + p * dot(w, x * own)
-        d_p = dot(w_x, ux * (psi(p * ux + q) - psi(p * ux))) + dot(w, x * own)
-        d_q = dot(w_x, psi(p * ux + q)) - total * psi(q) + dot(w, others)
-        d_scale = np.bincount(
-            stratum, weights=w * (q - (p * x + q) * (scale / (spend + scale))), minlength=strata
-        )
+        value += q * others + p * own_orders
+        d_p = dot(w_x, ux * (psi(p * ux + q) - psi(p * ux))) + own_orders
+        d_q = dot(w_x, psi(p * ux + q)) - total * psi(q) + others
+        share = (q * w + p * orders) * (ratio / (1.0 + ratio))
+        d_scale = q * w_stratum - np.bincount(stratum, weights=share, minlength=len(w_stratum))
         return float(value), np.array([d_p * p, d_q * q, d_scale.sum(), *d_scale[1:]])
 
     return value_and_gradient
