@@ -176,8 +176,10 @@ def test_far_from_the_ordinary(params: GammaGammaParams, mean: float, N: int, x:
     counts = np.repeat(poisson.pmf(np.arange(N + 1), mean)[:, None], 3, axis=1) * [1.0, 0.7, 0.3]
     counts[0] += 1.0 - counts.sum(axis=0)
     xs, ms = np.full(3, x), np.full(3, m)
+    nearly_one = spend_quantile(params, counts, xs, ms, 1.0 - 1e-16)
     for share in (0.1, 0.5, 0.9, 0.9999):
         found = spend_quantile(params, counts, xs, ms, share)
+        assert (found <= nearly_one).all()
         assert np.isfinite(found).all()
         some = found > 0
         np.testing.assert_array_equal(some, counts[0] < share)

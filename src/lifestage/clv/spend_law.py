@@ -2,7 +2,7 @@
 
 A mixture over the number of orders. Given k orders of a customer with x repeat days of mean m, the Gamma-Gamma
 says nu ~ Gamma(q + p x, v + x m) and the sum S of the orders ~ Gamma(p k, nu), so that S / (v + x m) is
-beta-prime(p k, q + p x) (Fader & Hardie (2013), note 025, eq. (4) and the compound law above eq. (1)):
+beta-prime(p k, q + p x), as in Fader & Hardie (2013), note 025, for one order more:
 
     P(S <= s) = P(0 orders) + sum over k >= 1 of P(k orders) I_z(p k, q + p x),   z = s / (s + v + x m)
 
@@ -66,7 +66,7 @@ def randomised_pit(  # noqa: PLR0917  the CDF's five and u
     """One per customer, in (0, 1): uniform where the law is right, for all its atom at zero.
 
     P(spend <= actual) where something was spent, else u x P(0 orders); u: float64[n], uniform in (0, 1), drawn by
-    the caller. Czado, Gneiting & Held (2009), "Predictive model assessment for count data", Biometrics 65, eq. (1).
+    the caller. Czado, Gneiting & Held (2009), "Predictive model assessment for count data", Biometrics 65, 1254-1261.
     """
     nothing = actual <= 0
     found = spend_cdf(params, counts, x, m, np.where(nothing, 0.0, actual))  # at 0: the atom
@@ -99,7 +99,8 @@ def unit_quantile(p: float, shape: Floats, counts: Floats, share: float) -> Floa
             continue
         terms = all_terms.take(spends)
         none = atom[terms.customers]
-        within = (share - none) / (1.0 - none)  # the share among those who order
+        # the share among those who order; rounding may have made it 1
+        within = np.minimum((share - none) / (1.0 - none), 1.0 - np.finfo(np.float64).epsneg)
         # a start from the moments of log spend, bettered with a cheap law: the exact one is then needed once or twice
         start = _moments(terms, within)
         start = _solve(terms, _paulson, start, within, tolerance=1e-4, iterations=8)
@@ -209,7 +210,7 @@ def _exact(terms: _Terms, t: Floats, upper: Bools) -> Floats:
 
 
 def _paulson(terms: _Terms, t: Floats, upper: Bools) -> Floats:
-    """A normal approximation of the law for a fiftieth of the cost: Abramowitz & Stegun 26.6.15, 26.5.28."""
+    """A normal approximation of the law for a fiftieth of the cost: Abramowitz & Stegun 26.6.15 (Paulson)."""
     of, a = terms.of, 1.0 / (9.0 * terms.a)
     b = 1.0 / (9.0 * terms.b)
     root = np.exp(t / 3.0) * np.cbrt(terms.b)
