@@ -1,6 +1,7 @@
 """Which order model a shop gets: the holdout decides, and what the data do not identify is told and replaced."""
 
 import json
+from dataclasses import replace
 from math import log
 
 import numpy as np
@@ -42,13 +43,11 @@ def shop(leave_first: bool, n: int = 6_000, seed: int = 3) -> tuple[Summary, np.
 @pytest.mark.parametrize(("leave_first", "model"), [(False, "bg_nbd"), (True, "mbg_nbd")])
 def test_the_holdout_finds_the_model_that_made_it(leave_first: bool, model: str) -> None:
     summary, after = shop(leave_first)
-    models, report = rank(
-        compress(summary.frequency, summary.recency, summary.T), Held.of(summary, after, 120)
-    )
+    models, report = rank([Held.of(replace(summary, cutoff_day=400.0), after, 120)])
     assert models[0] == model or (model == "mbg_nbd" and models[0] == "pareto_nbd")
     assert sorted(models) == sorted(FAMILIES)
     assert json.loads(json.dumps(report)) == report
-    assert "foresaw the holdout's orders best" in why(models, report)
+    assert "foresaw the orders of 1 holdouts best" in why(models, report)
     score = report["holdout_log_likelihood"]
     assert score["bg_nbd"] != score["mbg_nbd"]
 

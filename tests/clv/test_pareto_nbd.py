@@ -18,7 +18,7 @@ from scipy.stats import gamma as gamma_law
 
 from lifestage.clv import pareto_nbd as model
 from lifestage.clv.compress import compress
-from lifestage.clv.pareto_fitter import fit_pareto
+from lifestage.clv.order_fit import fit
 from lifestage.clv.pareto_nbd import NAMES, ParetoParams
 from lifestage.clv.summary import Summary
 
@@ -190,7 +190,8 @@ def test_objective_and_gradient(params: ParetoParams, cdnow_sample: Summary) -> 
 
 def test_published_fit_of_cdnow(cdnow_sample: Summary, published: dict[str, Any]) -> None:
     s, paper = cdnow_sample, published["pareto_nbd"]
-    params, log_likelihood, optimum = fit_pareto(compress(s.frequency, s.recency, s.T))
+    found = fit("pareto_nbd", compress(s.frequency, s.recency, s.T))
+    params, log_likelihood = found.params, found.log_likelihood
     assert params.r == pytest.approx(paper["r"], abs=5e-4)
     assert params.alpha == pytest.approx(paper["alpha"], abs=5e-4)
     assert params.s == pytest.approx(paper["s"], abs=5e-4)
@@ -198,14 +199,15 @@ def test_published_fit_of_cdnow(cdnow_sample: Summary, published: dict[str, Any]
         paper["beta"], abs=2e-3
     )  # the paper's optimiser stopped a little early
     assert log_likelihood == pytest.approx(paper["log_likelihood"], abs=0.05)
-    assert optimum.converged and optimum.starts_agreeing == 3 and not optimum.unidentified.any()
+    assert found.fault is None and found.diagnostics["starts_agreeing"] == 3
 
 
 def test_same_optimum_as_lifetimes_and_not_worse(
     cdnow_sample: Summary, lifetimes_says_of_pareto: dict[str, Any]
 ) -> None:
     s, theirs = cdnow_sample, lifetimes_says_of_pareto["fit"]
-    params, log_likelihood, _ = fit_pareto(compress(s.frequency, s.recency, s.T))
+    found = fit("pareto_nbd", compress(s.frequency, s.recency, s.T))
+    params, log_likelihood = found.params, found.log_likelihood
     for name, value in theirs["params"].items():
         assert params._asdict()[name] == pytest.approx(value, rel=1e-5)
     at_theirs = model.log_likelihood(ParetoParams(**theirs["params"]), s.frequency, s.recency, s.T).sum()
@@ -214,10 +216,10 @@ def test_same_optimum_as_lifetimes_and_not_worse(
 
 def test_the_unit_of_time_does_not_matter(cdnow_sample: Summary) -> None:
     s = cdnow_sample
-    weeks, in_weeks, _ = fit_pareto(compress(s.frequency, s.recency, s.T))
-    days, in_days, _ = fit_pareto(compress(s.frequency, s.recency * 7, s.T * 7))
-    np.testing.assert_allclose(days, np.array(weeks) * [1, 7, 1, 7], rtol=1e-7)
-    assert in_days == pytest.approx(in_weeks - s.frequency.sum() * log(7), rel=1e-12)
+    weeks = fit("pareto_nbd", compress(s.frequency, s.recency, s.T))
+    days = fit("pareto_nbd", compress(s.frequency, s.recency * 7, s.T * 7))
+    np.testing.assert_allclose(days.params, np.array(weeks.params) * [1, 7, 1, 7], rtol=1e-7)
+    assert days.log_likelihood == pytest.approx(weeks.log_likelihood - s.frequency.sum() * log(7), rel=1e-12)
 
 
 def simulate(params: ParetoParams, n: int, T: float, seed: int) -> Summary:
@@ -238,10 +240,10 @@ def simulate(params: ParetoParams, n: int, T: float, seed: int) -> Summary:
 def test_recovers_the_parameters_of_a_simulated_shop() -> None:
     true = ParetoParams(0.9, 20.0, 1.2, 300.0)
     s = simulate(true, 8_000, 500.0, 3)
-    params, _, optimum = fit_pareto(compress(s.frequency, s.recency, s.T))
-    assert optimum.converged and not optimum.unidentified.any()
-    error = np.sqrt(np.diag(optimum.covariance))
-    assert (np.abs(np.log(np.array(params) / np.array(true))) < 3.5 * error).all()
+    found = fit("pareto_nbd", compress(s.frequency, s.recency, s.T))
+    assert found.fault is None
+    error = np.sqrt(np.diag(found.covariance))
+    assert (np.abs(np.log(np.array(found.params) / np.array(true))) < 3.5 * error).all()
     assert (error < 0.25).all()
 
 

@@ -12,6 +12,7 @@ from lifetimes.generate_data import beta_geometric_nbd_model, modified_beta_geom
 from lifestage.clv import gamma_gamma
 from lifestage.clv.compress import compress
 from lifestage.clv.families import FAMILIES
+from lifestage.clv.gamma_gamma import GammaGammaParams, StratifiedParams
 from lifestage.clv.model import ClvModel
 from lifestage.clv.order_choice import fit_orders
 from lifestage.errors import InputError
@@ -213,9 +214,16 @@ class GammaGammaFitter(lifetimes.GammaGammaFitter):  # type: ignore[misc]
 
     @classmethod
     def from_model(cls, model: ClvModel) -> "GammaGammaFitter":
-        """The spend model of a saved ClvModel; without `data`, which a model does not keep."""
+        """The spend model of a saved ClvModel; without `data`, which a model does not keep.
+
+        Of a model by strata of frequency, which lifetimes does not know, the plain Gamma-Gamma beside it.
+        """
         fitter = cls()
         fitter.diagnostics_ = dict(model.diagnostics["gamma_gamma"])
-        _describe(fitter, gamma_gamma.NAMES, model.gamma_gamma, None)
-        _uncertainty(fitter, model.standard_errors["gamma_gamma"])
+        plain = model.gamma_gamma
+        if isinstance(plain, StratifiedParams):
+            plain = GammaGammaParams(**model.diagnostics["gamma_gamma"]["plain"])
+        _describe(fitter, gamma_gamma.NAMES, plain, None)
+        errors = model.standard_errors["gamma_gamma"] if plain is model.gamma_gamma else {}
+        _uncertainty(fitter, {name: errors.get(name) for name in gamma_gamma.NAMES})
         return fitter

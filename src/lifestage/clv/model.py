@@ -10,14 +10,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lifestage import bundle
-from lifestage.clv import gamma_gamma
+from lifestage.clv import gamma_gamma, gamma_gamma_strata, spend_law
 from lifestage.clv.clock import Clock
 from lifestage.clv.compress import Compressed, compress, distinct
 from lifestage.clv.covariate_fit import CovariateFit, fit_covariates
 from lifestage.clv.covariates import Covariate, groups, moved, shifts
 from lifestage.clv.families import FAMILIES, Family
-from lifestage.clv.gamma_gamma import GammaGammaParams
+from lifestage.clv.gamma_gamma import SpendParams, params_from_json, params_to_json
 from lifestage.clv.order_choice import fit_orders
+from lifestage.clv.order_laws import order_laws
 from lifestage.clv.summary import Summary
 from lifestage.clv.value import discounted_value, future_orders
 from lifestage.errors import InputError
@@ -26,6 +27,7 @@ from lifestage.ragged import Floats, Ints
 _PLAIN = Clock()
 KIND = "clv"
 FILE = "clv.json"
+SPEND_POINTS = {"spend_low": 0.1, "spend_high": 0.9}
 QUANTILES = {"next_order_days": 0.5, "next_order_low_days": 0.1, "next_order_high_days": 0.9}
 
 
@@ -47,11 +49,13 @@ class ClvModel:
         "next_order_days",
         "next_order_low_days",
         "next_order_high_days",
+        "spend_low",
+        "spend_high",
     )
 
     order_model: str
     orders: Any
-    gamma_gamma: GammaGammaParams
+    gamma_gamma: SpendParams
     horizon_days: float
     yearly_discount_rate: float
     margin: float
@@ -81,7 +85,7 @@ class ClvModel:
         summary.check()
         known = summary.take(summary.has_purchase)
         orders = fit_orders(lived(known, clock), order_models)
-        spend = gamma_gamma.fit(known.frequency, known.monetary_value)
+        spend = gamma_gamma_strata.fit(known.frequency, known.monetary_value)
         x, (t_x, T) = known.frequency, lived_times(known, clock)
         moved_by = (
             fit_covariates(orders, Compressed(x, t_x, T, np.ones(len(x))), known.traits)
@@ -128,7 +132,7 @@ class ClvModel:
             "order_model": self.order_model,
             "spend_model": "gamma_gamma",
             "orders": self.orders._asdict(),
-            "gamma_gamma": self.gamma_gamma._asdict(),
+            "gamma_gamma": params_to_json(self.gamma_gamma),
             **rest,
             "clock": {"season": list(self.clock.season), "level": self.clock.level},
             "covariates": [covariate.to_json() for covariate in self.covariates],
@@ -140,7 +144,9 @@ class ClvModel:
         p_alive: at the cutoff. expected_orders, clv (currency, discounted, times margin), p_order: within the
         horizon (`horizon_days` in place of the model's where given). expected_order_value: currency.
         next_order_days / low / high: 50, 10 and 90 % points of the next order's time after the cutoff given
-        one comes within the horizon. A customer's figures have the same bits alone and in any block.
+        one comes within the horizon. spend_low / high: 10 and 90 % points of the spend within the horizon,
+        currency, neither discounted nor times margin (see spend_law). A customer's figures have the same bits
+        alone and in any block.
 
         Raises InputError for a summary that no purchase history can have produced.
         """
@@ -196,7 +202,23 @@ class ClvModel:
             "clv": discounted_value(p_alive, discounted[number], value, self.margin),
             "p_order": p_alive * p_order[number],
             **points,
+            **self._spend_points(params, some, (t_x, T), horizon),
         }
+
+    def _spend_points(
+        self, params: Any, some: Summary, times: tuple[Floats, Floats], horizon: float
+    ) -> dict[str, Floats]:
+        """Quantiles of spend: in spend units they hang on (x, t_x, T) alone, so once per distinct history."""
+        t_x, T = times
+        index, number = distinct(some.frequency, t_x, T)
+        x = some.frequency[index]
+        shape, unit = spend_law.unit_shape(self.gamma_gamma, x), spend_law.spend_unit
+        found = {name: np.empty(len(index)) for name in SPEND_POINTS}
+        for rows, counts in order_laws(self.family, params, (x, t_x[index], T[index]), horizon):
+            for name, share in SPEND_POINTS.items():
+                found[name][rows] = spend_law.unit_quantile(self.gamma_gamma.p, shape[rows], counts, share)
+        scale = unit(self.gamma_gamma, some.frequency, some.monetary_value)
+        return {name: values[number] * scale for name, values in found.items()}
 
     def save(self, folder: Path, meta: Mapping[str, Any], files: Mapping[str, bytes] | None = None) -> Path:
         """Write the model as a bundle: `clv.json`, the further `files`, and `meta` in the manifest."""
@@ -215,7 +237,7 @@ class ClvModel:
         return cls(
             order_model=name,
             orders=FAMILIES[name].Params(**document.pop("orders")),
-            gamma_gamma=GammaGammaParams(**document.pop("gamma_gamma")),
+            gamma_gamma=params_from_json(document.pop("gamma_gamma")),
             clock=Clock(tuple(clock["season"]), clock["level"]),
             covariates=tuple(Covariate.from_json(one) for one in covariates),
             **document,

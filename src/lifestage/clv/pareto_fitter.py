@@ -20,7 +20,7 @@ class ParetoNBDFitter(OrderFitter, lifetimes.ParetoNBDFitter):  # type: ignore[m
     _name = "pareto_nbd"
     _simulate = staticmethod(pareto_nbd_model)
 
-    def fit(  # noqa: PLR0917  lifetimes' own signature
+    def fit(  # type: ignore[override]  # noqa: PLR0917  lifetimes' own signature
         self,
         frequency: npt.ArrayLike,
         recency: npt.ArrayLike,
@@ -46,7 +46,9 @@ class ParetoNBDFitter(OrderFitter, lifetimes.ParetoNBDFitter):  # type: ignore[m
         if start is not None and not bool(np.all((start > 0) & np.isfinite(start))):
             raise InputError(f"initial_params is {start.tolist()}, expected four numbers above 0")
         logs = None if start is None else np.log(start)
-        return self._fit(frequency, recency, T, weights, start=logs, verbose=verbose, index=index)
+        self._fit(frequency, recency, T, weights, start=logs, verbose=verbose, index=index)
+        self._negative_log_likelihood_ *= len(self.data)  # lifetimes keeps the sum here, elsewhere the mean
+        return self
 
     @staticmethod
     def _conditional_log_likelihood(params: Any, freq: Any, rec: Any, T: Any) -> Any:

@@ -25,6 +25,8 @@ from lifestage.settings import Shop
 
 FORECASTS = 10
 """Earlier forecasts from which choice and level are learnt, a third of a horizon apart."""
+COMPARED = 3
+"""Of these, those on which order models are compared."""
 DRAWN = 200_000
 """Customers on whom they are made; of a larger shop so many are drawn, by a hash of their id."""
 
@@ -114,8 +116,7 @@ def _settled(
         models = [wanted, *(name for name in FAMILIES if name != wanted)]
         report["order_model"] = f"{wanted}: as configured"
     elif due:
-        newest = due[max(due)]
-        models, report["holdout"] = rank(newest.customers, newest)
+        models, report["holdout"] = rank(_apart([due[c] for c in sorted(due, reverse=True)]))
         report["order_model"] = why(models, report["holdout"])
     else:
         models = list(FAMILIES)
@@ -131,6 +132,15 @@ def _settled(
         "why": level.sentence() if shop.clv.level else "switched off",
     }
     return models, Clock(season.factors, level.factor), report
+
+
+def _apart(held: Sequence[Held]) -> list[Held]:
+    """Of holdouts from the newest on, up to `COMPARED` whose windows do not overlap."""
+    kept: list[Held] = []
+    for one in held:
+        if len(kept) < COMPARED and (not kept or one.cutoff_day + one.horizon <= kept[-1].cutoff_day):
+            kept.append(one)
+    return kept
 
 
 def _season(shop: Shop, file: HistoryFile, cutoff: int, models: Sequence[str]) -> Season:
