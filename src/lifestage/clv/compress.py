@@ -32,15 +32,34 @@ def distinct(*columns: Floats) -> tuple[Ints, Ints]:
 
     `columns[k][index][number]` gives `columns[k]` back; rows are ordered by the first column, then the next.
     """
-    order = np.lexsort(columns[::-1]).astype(np.int64)
+    key = _one_key(columns)
+    order = np.argsort(key, kind="stable") if key is not None else np.lexsort(columns[::-1])
     changed = np.zeros(len(order), np.bool_)
     changed[:1] = True
-    for column in columns:
+    for column in columns if key is None else (key,):
         by_order = column[order]
         changed[1:] |= by_order[1:] != by_order[:-1]
     number = np.empty(len(order), np.int64)
     number[order] = np.cumsum(changed) - 1
-    return order[changed], number
+    return order[changed].astype(np.int64), number
+
+
+def _one_key(columns: Sequence[Floats]) -> Ints | None:
+    """One whole number a row, in the columns' order; None where they hold anything but small whole numbers >= 0."""
+    key = np.zeros(len(columns[0]), np.int64)
+    size = 1
+    for column in columns:
+        if not len(column):
+            return None
+        whole = column.astype(np.int64) if column.min() >= 0 and column.max() < _WHOLE else None
+        if whole is None or (whole != column).any() or size * (int(whole.max()) + 1) > _WHOLE:
+            return None
+        size *= int(whole.max()) + 1
+        key = key * (int(whole.max()) + 1) + whole
+    return key
+
+
+_WHOLE = 1 << 53
 
 
 def compress(frequency: Floats, recency: Floats, T: Floats, weights: Floats | None = None) -> Compressed:

@@ -202,7 +202,11 @@ class Likelihood:
         # first and second derivatives of the log odds; those not named are 0
         first = (wait, (r + self._x) * (over_T - over_t), np.full_like(odds, 1 / a), -1 / (b + self._before))
         spread = gone * expit(-odds)
-        H = np.array([[dot(spread, one * two) for two in first] for one in first])
+        H = np.zeros((4, 4))
+        for i, one in enumerate(first):
+            weighted = spread * one
+            for j, two in enumerate(first[: i + 1]):
+                H[i, j] = H[j, i] = dot(weighted, two)
         r_alpha = dot(gone, over_T - over_t)
         H[1, 1] += dot(gone, (r + self._x) * (over_t**2 - over_T**2))
         H[2, 2] -= float(gone.sum()) / a**2

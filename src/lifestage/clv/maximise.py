@@ -17,6 +17,8 @@ Curvature = Callable[[Floats], Floats]
 PRIOR_SD = 2.0
 """Standard deviation of the weak prior on a log-parameter: two of them are a factor of 50 either way."""
 BOUND_MARGIN = 0.01
+SETTLED = 1e-9
+"""Gradient of the mean log-likelihood at which Newton's steps have arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +67,25 @@ def maximise(
     def bend(z: Floats) -> Floats:
         return numeric_hessian(mean, z) if hessian is None else -hessian(z) / weight
 
-    runs = []
-    for start in starts:
-        clipped = np.clip(start, bounds[:, 0] + 0.1, bounds[:, 1] - 0.1)
-        # SLSQP and not L-BFGS-B, whose threaded LAPACK calls on tiny matrices took most of a fit on busy cores
-        options = {"ftol": 1e-13, "maxiter": 500}
-        runs.append(minimize(mean, clipped, jac=True, method="SLSQP", bounds=bounds, options=options))
-    best = min(runs, key=lambda run: float(run.fun))
-    z, value, gradient, curvature = _newton(mean, bend, np.clip(best.x, bounds[:, 0], bounds[:, 1]), bounds)
+    near = starts[0] if hessian is not None and len(starts) == 1 else None
+    found = None if near is None else _newton(mean, bend, np.clip(near, bounds[:, 0], bounds[:, 1]), bounds)
+    if found is not None and np.abs(found[2]).max() < SETTLED and _is_positive_definite(found[3]):
+        (z, value, gradient, curvature), agreeing = (
+            found,
+            1,
+        )  # a start so near that Newton's steps alone got there
+    else:
+        runs = []
+        for start in starts:
+            clipped = np.clip(start, bounds[:, 0] + 0.1, bounds[:, 1] - 0.1)
+            # SLSQP and not L-BFGS-B, whose threaded LAPACK calls on tiny matrices took most of a fit on busy cores
+            options = {"ftol": 1e-13, "maxiter": 500}
+            runs.append(minimize(mean, clipped, jac=True, method="SLSQP", bounds=bounds, options=options))
+        best = min(runs, key=lambda run: float(run.fun))
+        z, value, gradient, curvature = _newton(
+            mean, bend, np.clip(best.x, bounds[:, 0], bounds[:, 1]), bounds
+        )
+        agreeing = sum(float(run.fun) - value < 1e-6 for run in runs)
 
     low, high = z <= bounds[:, 0] + BOUND_MARGIN, z >= bounds[:, 1] - BOUND_MARGIN
     # at a bound, a slope that points out of the box is no lack of convergence
@@ -87,7 +100,7 @@ def maximise(
         unidentified=low | high | weak,
         hessian_positive_definite=positive,
         largest_gradient=float(np.abs(inside).max()),
-        starts_agreeing=sum(float(run.fun) - value < 1e-6 for run in runs),
+        starts_agreeing=agreeing,
     )
 
 

@@ -22,6 +22,10 @@ from lifestage.clv.maximise import (
 from lifestage.errors import InputError
 from lifestage.ragged import Floats
 
+PILOT = 5_000
+"""Distinct histories on which the starts are tried where there are many more."""
+TRIED = 20_000
+"""Those on which predictions are tried."""
 FAR = 1.0
 """Predictions are tried as far ahead as the oldest customer is old."""
 
@@ -68,6 +72,16 @@ def fit(
         objective = with_priors(likelihood, centre)
         curvature = curvature and with_prior_curvature(curvature)
     starts = [*family.STARTS] if extra_start is None else [*family.STARTS, extra_start]
+    agreeing: int | None = None
+    if len(scaled) > 2 * PILOT:  # from all starts on some of the rows, from there on all of them
+        some = _every(scaled, len(scaled) // PILOT)
+        of_some: Objective = family.likelihood(some)
+        if priors:  # which weigh on some as they do on all
+            of_some = with_priors(
+                of_some, centre, PRIOR_SD * float(np.sqrt(customers.customers / some.customers))
+            )
+        pilot = maximise(of_some, starts, family.BOUNDS, some.customers)
+        starts, agreeing = [pilot.log_params], pilot.starts_agreeing
     best = maximise(objective, starts, family.BOUNDS, customers.customers, curvature)
     log_likelihood = likelihood(best.log_params)[0]
     stays = _nobody_leaves(scaled)
@@ -96,7 +110,7 @@ def fit(
             "log_likelihood_if_nobody_left": stays - jacobian,
             **_ratio_test(log_likelihood - stays, len(family.NAMES) - 2),
             "converged": best.converged,
-            "starts_agreeing": best.starts_agreeing,
+            "starts_agreeing": best.starts_agreeing if agreeing is None else agreeing,
             "largest_gradient": best.largest_gradient,
             "at_bound": named(best.at_bound),
             "hessian_positive_definite": best.hessian_positive_definite,
@@ -140,10 +154,17 @@ _NOT_FINITE = "some predictions are not finite"
 
 def _finite(name: str, best: Optimum, scaled: Compressed) -> bool:
     family, params = FAMILIES[name], _params(name, best, 1.0)
+    scaled = _every(scaled, max(len(scaled) // TRIED, 1))
     with np.errstate(all="ignore"):  # what goes wrong here is the finding
         alive = family.probability_alive(params, scaled.frequency, scaled.recency, scaled.T)
         future = alive * family.expected_purchases_given_alive(params, FAR, scaled.frequency, scaled.T)
     return bool(np.isfinite(future).all() and (future >= 0).all())
+
+
+def _every(rows: Compressed, step: int) -> Compressed:
+    """Every `step`-th distinct history, with those of most orders and longest age: they come ordered by frequency."""
+    kept = np.unique(np.append(np.arange(0, len(rows), step), [len(rows) - 1, int(rows.T.argmax())]))
+    return Compressed(rows.frequency[kept], rows.recency[kept], rows.T[kept], rows.count[kept])
 
 
 def _named(names: tuple[str, ...], chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> list[str]:
@@ -152,17 +173,19 @@ def _named(names: tuple[str, ...], chosen: np.ndarray[Any, np.dtype[np.bool_]]) 
 
 def _nobody_leaves(scaled: Compressed) -> float:
     """The greatest log-likelihood of orders at rates Gamma(r, alpha) by customers of whom none leaves."""
-    x, T, w = scaled.frequency, scaled.T, scaled.count
+    x, w = scaled.frequency, scaled.count
     ux, of_x = np.unique(x, return_inverse=True)
     w_x = np.bincount(of_x, weights=w).astype(np.float64)
+    T, of_T = np.unique(scaled.T, return_inverse=True)
+    w_T, wx_T = (np.bincount(of_T, weights=v).astype(np.float64) for v in (w, w * x))
     total = float(w.sum())
 
     def objective(z: Floats) -> tuple[float, Floats]:
         r, alpha = np.exp(z)
-        log_T = np.log(alpha + T)
-        value = dot(w_x, gammaln(r + ux) - gammaln(r)) + total * r * np.log(alpha) - dot(w * (r + x), log_T)
-        d_r = dot(w_x, psi(r + ux) - psi(r)) + total * np.log(alpha) - dot(w, log_T)
-        d_alpha = total * r / alpha - dot(w * (r + x), 1 / (alpha + T))
+        log_T, held = np.log(alpha + T), r * w_T + wx_T
+        value = dot(w_x, gammaln(r + ux) - gammaln(r)) + total * r * np.log(alpha) - dot(held, log_T)
+        d_r = dot(w_x, psi(r + ux) - psi(r)) + total * np.log(alpha) - dot(w_T, log_T)
+        d_alpha = total * r / alpha - dot(held, 1 / (alpha + T))
         return float(value), np.array([d_r * r, d_alpha * alpha])
 
     bounds = np.log(np.array([[1e-5, 1e3], [1e-4, 1e4]]))
