@@ -13,6 +13,7 @@ from lifestage import features as feature_families
 from lifestage.churn.reasons.strongest import reasons
 from lifestage.history import History
 from lifestage.lifecycle.staging import assign
+from lifestage.one_order import of_one_order
 from lifestage.ragged import Bools, Floats
 from lifestage.release import Release
 from lifestage.schemas import PREVIOUS, SCORE
@@ -117,7 +118,8 @@ def finish(
 ) -> pa.Table:
     """Stage published columns and lay the rows out as schemas.SCORE."""
     ids = columns["customer_id"]
-    staged = assign(release.policy, pa.table(dict(columns)), as_of, align(previous, ids))
+    more = of_one_order(columns, release.clv.order_model if release.clv else None, release.policy.language)
+    staged = assign(release.policy, pa.table(dict(columns)), as_of, align(previous, ids), more)
     n = len(ids)
     constant = {
         "as_of": pa.array([as_of], pa.int64()).cast(SCORE.field("as_of").type)[0],

@@ -10,9 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from lifestage.clv.compress import compress
 from lifestage.datasets.simulated import World
 from lifestage.datasets.simulated_files import simulate
 
@@ -52,21 +49,10 @@ def part_churn() -> None:
 
 
 def part_clv() -> None:
-    """Fitting BG/NBD beside lifetimes on the same 100,000 customers."""
-    from lifetimes import BetaGeoFitter
-    from lifetimes.generate_data import beta_geometric_nbd_model
+    """Fits and predictions of the CLV models beside lifetimes, up to a million customers."""
+    from tests.benchmarks import clv
 
-    from lifestage.clv.order_fit import fit
-
-    np.random.seed(1)  # lifetimes' generator knows only the global one
-    data = beta_geometric_nbd_model(np.full(100_000, 365.0), 0.243, 30.0, 0.793, 2.426, size=100_000)
-    x, t_x, T = (data[name].to_numpy(np.float64) for name in ("frequency", "recency", "T"))
-    t_x = np.round(t_x)
-    seconds, ours = best(lambda: fit("bg_nbd", compress(x, t_x, T)))
-    peer, theirs = best(lambda: BetaGeoFitter().fit(x, t_x, T))
-    line("clv: BG/NBD fit, 100,000 customers", seconds, "lifetimes", peer)
-    gap = max(abs(getattr(ours.params, name) / theirs.params_[name] - 1) for name in ("r", "alpha", "a", "b"))
-    print(f"clv: largest relative difference of a parameter: {gap:.1e}", flush=True)
+    clv.run()
 
 
 def part_simulate() -> None:

@@ -130,3 +130,18 @@ def test_an_undetermined_fit_says_so_and_still_plots() -> None:
     made = BetaGeoFitter().fit([0, 0, 1], [0, 0, 3], [9, 8, 7])
     assert "do not identify" in made.diagnostics_["fallback"]
     assert np.isfinite(made.conditional_probability_alive_matrix()).all()
+
+
+def test_lifetime_value_is_that_of_lifetimes(
+    orders: BetaGeoFitter, spend: GammaGammaFitter, cdnow_sample: Summary
+) -> None:
+    """At lifetimes' own steps; beside a plain fitter with our parameters."""
+    s = cdnow_sample
+    columns = [pd.Series(c) for c in (s.frequency, s.recency, s.T, s.monetary_value)]
+    plain = lifetimes.BetaGeoFitter()
+    plain.params_ = orders.params_
+    plain.predict = plain.conditional_expected_number_of_purchases_up_to_time
+    theirs = lifetimes.GammaGammaFitter.customer_lifetime_value(spend, plain, *columns, time=6, freq="W")
+    found = spend.customer_lifetime_value(orders, *columns, time=6, freq="W")
+    pd.testing.assert_series_equal(found, theirs, rtol=1e-9, check_names=False)
+    pd.testing.assert_series_equal(spend.customer_lifetime_value(plain, *columns, time=6, freq="W"), theirs)

@@ -10,13 +10,16 @@ import pandas as pd
 from lifetimes.generate_data import beta_geometric_nbd_model, modified_beta_geometric_nbd_model
 
 from lifestage.clv import gamma_gamma
-from lifestage.clv.compress import compress
+from lifestage.clv.compress import compress, distinct
 from lifestage.clv.families import FAMILIES
 from lifestage.clv.gamma_gamma import GammaGammaParams, StratifiedParams
 from lifestage.clv.model import ClvModel
 from lifestage.clv.order_choice import fit_orders
 from lifestage.errors import InputError
 from lifestage.ragged import Floats
+
+MONTH = {"W": 4.345, "M": 1.0, "D": 30.0, "H": 720.0}
+"""A month of lifetimes in each of its units of time."""
 
 
 def _floats(values: npt.ArrayLike) -> Floats:
@@ -211,6 +214,47 @@ class GammaGammaFitter(lifetimes.GammaGammaFitter):  # type: ignore[misc]
         self.data = pd.DataFrame({"monetary_value": m, "frequency": x, "weights": w}, index=index)
         _describe(self, gamma_gamma.NAMES, fitted.params, fitted.covariance)
         return self
+
+    def customer_lifetime_value(  # noqa: PLR0917  lifetimes' own signature
+        self,
+        transaction_prediction_model: Any,
+        frequency: npt.ArrayLike,
+        recency: npt.ArrayLike,
+        T: npt.ArrayLike,
+        monetary_value: npt.ArrayLike,
+        time: int = 12,
+        discount_rate: float = 0.01,
+        freq: str = "D",
+    ) -> Any:
+        """Value of each customer over `time` months as lifetimes has it: steps of 30 days, discounted at their ends.
+
+        With one of our order fitters the expectations of a step are worked out once per distinct (frequency, T).
+        For true time and months of the calendar see ClvModel and outlook.value_path.
+        """
+        model = transaction_prediction_model
+        if not isinstance(model, OrderFitter):
+            return super().customer_lifetime_value(
+                model, frequency, recency, T, monetary_value, time, discount_rate, freq
+            )
+        family, params = FAMILIES[model._name], model._fitted
+        step = MONTH[freq]
+
+        def value(x: Floats, t_x: Floats, age: Floats, spend: Floats) -> Floats:
+            index, number = distinct(x, age)
+            x_, age_ = x[index], age[index]
+            total = np.zeros(len(index))
+            before = np.zeros(len(index))
+            for month in range(1, int(time) + 1):
+                until = family.expected_purchases_given_alive(params, month * step, x_, age_)
+                total += (until - before) / (1 + discount_rate) ** month
+                before = until
+            return family.probability_alive(params, x, t_x, age) * total[number] * spend
+
+        average = self.conditional_expected_average_profit(
+            np.asarray(frequency, np.float64), np.asarray(monetary_value, np.float64)
+        )
+        found = elementwise(value, frequency, recency, T, average)
+        return found.rename("clv") if isinstance(found, pd.Series) else found
 
     @classmethod
     def from_model(cls, model: ClvModel) -> "GammaGammaFitter":

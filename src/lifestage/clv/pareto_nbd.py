@@ -191,38 +191,37 @@ def order_counts_given_alive(
         chosen = rest & (sharp < sharpest) & (span < longest)
         rest &= ~chosen
         rows: Ints = np.flatnonzero(chosen)
-        for first in range(0, len(rows), BLOCK):
-            k = rows[first : first + BLOCK]
-            columns = (R[k], A[k], B[k], end[k], span[k])
-            out[:, k] = _count_law(columns, s, count, most)
+        step = max(BLOCK // count, 1)
+        for first in range(0, len(rows), step):
+            k = rows[first : first + step]
+            out[:, k] = _count_law((R[k], A[k], B[k], end[k], span[k]), s, count, most)
     return out
 
 
 def _count_law(columns: tuple[Floats, ...], s: float, count: int, most: int) -> Floats:
-    """`order_counts_given_alive` with `count` nodes for every customer."""
-    R, A, B, end, span = columns
-    n = np.arange(1.0, most + 1)
-    steps = np.log1p((R - 1.0) / n[:, None])  # of Gamma(R + n) / n! from n - 1 to n
-    law = np.zeros((most + 1, len(R)))
+    """`order_counts_given_alive` with `count` nodes for every customer.
 
-    def add(active: Floats, log_weight: Floats) -> None:
-        """The orders of those who are active for a time, as a recursion of logarithms: it cannot overflow."""
-        log_law = log_weight - R * np.log1p(active / A)
-        law[0] += np.exp(log_law)
-        log_step = np.log(active / (A + active))
-        for n, step in enumerate(steps, 1):
-            log_law += step
-            log_law += log_step
-            law[n] += np.exp(log_law)
-
+    One entry per customer and time active, a customer's side by side: each number of orders is one pass over all of
+    them, and each customer's sum is taken by itself.
+    """
+    R, A, B, end, span = (column[:, None] for column in columns)
+    node, weight = _nodes(count)
     near = np.minimum(A, B)
     with np.errstate(divide="ignore"):
-        add(end, -s * np.log1p(end / B))
-        for node, weight in zip(*_nodes(count), strict=True):
-            v = span * node**2
-            active = near * np.expm1(v)
-            log_jacobian = np.log(2.0 * weight * node * span * near) + v
-            add(active, np.log(s / B) - (s + 1.0) * np.log1p(active / B) + log_jacobian)
+        v = span * node**2
+        left = near * np.expm1(v)
+        log_jacobian = np.log(2.0 * weight * node * span * near) + v
+        stayed = -s * np.log1p(end / B)
+        log_weight = np.hstack([stayed, np.log(s / B) - (s + 1.0) * np.log1p(left / B) + log_jacobian])
+        active = np.hstack([end, left])
+        log_step = np.log(active / (A + active))
+    log_law = log_weight - R * np.log1p(active / A)  # logarithms, as a recursion: it cannot overflow
+    starts = np.arange(len(R)) * (count + 1)
+    law = np.empty((most + 1, len(R)))
+    law[0] = np.add.reduceat(np.exp(log_law).ravel(), starts)
+    for n in range(1, most + 1):
+        log_law += log_step + np.log1p((R - 1.0) / n)  # of Gamma(R + n) / n! from n - 1 to n
+        law[n] = np.add.reduceat(np.exp(log_law).ravel(), starts)
     return law
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from string import Formatter
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -66,14 +67,16 @@ def sentence(template: str, columns: Mapping[str, Published], where: str) -> Sen
     return Sentence(text, tuple(names), tuple(factors))
 
 
+Speakers: TypeAlias = Sequence[tuple[Sentence | None, npt.NDArray[np.bool_]]]
+"""Sentences (None: nothing to say) and the customers whom each is for, bool[n]."""
+
+
 def offsets(rows: npt.NDArray[np.int64], n: int) -> pa.Array:
     """int32[n + 1] offsets of n lists whose entries belong to `rows`, ascending row numbers."""
     return pa.array(np.searchsorted(rows, np.arange(n + 1)), pa.int32())
 
 
-def reasons(
-    speakers: Sequence[tuple[Sentence | None, npt.NDArray[np.bool_]]], block: Mapping[str, pa.Array], n: int
-) -> pa.Array:
+def reasons(speakers: Speakers, block: Mapping[str, pa.Array], n: int) -> pa.Array:
     """list<string>[n]: the sentences of the speakers, in their order, whose mask bool[n] is true for a customer.
 
     A sentence is left out for whom one of its values is NULL.

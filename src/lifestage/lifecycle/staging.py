@@ -21,7 +21,7 @@ from lifestage.lifecycle.conditions import first_line
 from lifestage.lifecycle.plan import RISK, STAGE, level_of, plan
 from lifestage.lifecycle.policy import LEVELS, Policy
 from lifestage.lifecycle.segments import segments
-from lifestage.lifecycle.sentences import offsets, reasons
+from lifestage.lifecycle.sentences import Speakers, offsets, reasons
 from lifestage.localtime import DAY
 from lifestage.schemas import INSTANT, SIGNAL
 
@@ -46,13 +46,16 @@ RESULT = pa.schema(
 """One row per customer, in the order of the input."""
 
 
-def assign(policy: Policy, columns: Block, as_of: int, previous: pa.Table | None) -> pa.Table:
+def assign(
+    policy: Policy, columns: Block, as_of: int, previous: pa.Table | None, more: Speakers = ()
+) -> pa.Table:
     """One row per customer, in the order of `columns`: RESULT.
 
     `columns` holds customer_id and what the policy reads of its `given` columns, floats NULL where
     undefined. `previous` holds schemas.PREVIOUS for the same customers in the same order, its stage NULL at
     first sight. `as_of` is in UTC microseconds. A customer who stays keeps `stage_since`, one who moves gets
-    `as_of`; `previous_stage` is what `previous` says, even if this policy has no such stage.
+    `as_of`; `previous_stage` is what `previous` says, even if this policy has no such stage. `more`: further
+    sentences for `reasons`, after the policy's own.
 
     Raises InputError if a column that the policy reads is missing, or a condition fails on a value.
     """
@@ -84,7 +87,9 @@ def assign(policy: Policy, columns: Block, as_of: int, previous: pa.Table | None
     speakers = [
         *((sentence, stages == i) for i, sentence in enumerate(ready.stage_sentences)),
         *zip(ready.signal_sentences, (level >= 0 for level in levels), strict=True),
+        *more,
     ]
+    block |= {name: _array(columns.column(name)) for told, _ in more if told for name in told.columns}
     result = {
         "stage": stage,
         "stage_since": pc.if_else(stays, pc.fill_null(since, now), now),

@@ -1,0 +1,38 @@
+"""What is said in the reasons of a customer with one order: on what their P(alive) rests."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lifestage.clv.families import LABELS
+from lifestage.lifecycle.columns import SCORES
+from lifestage.lifecycle.sentences import Sentence, sentence
+
+ALIVE_UNTIL_LEFT = "bg_nbd"
+"""The one model of the family in which nobody can leave before a second order."""
+TEXTS = {
+    (
+        "en",
+        False,
+    ): "one order so far; judged by the silence since: {{p_alive}} likely to be a customer still ({model})",
+    ("zh", False): "目前仅一单；据其后的沉默判断，仍是客户的概率为{{p_alive}}（{model}）",
+    (
+        "en",
+        True,
+    ): "one order so far: whether they are still a customer cannot be told ({model} takes them for one)",
+    ("zh", True): "目前仅一单：无法判断是否仍是客户（{model}视其为客户）",
+}
+
+
+def of_one_order(
+    columns: Mapping[str, pa.Array], order_model: str | None, language: str
+) -> list[tuple[Sentence, npt.NDArray[np.bool_]]]:
+    """The sentence for customers with one purchase day, and whom it is for, bool[n]; none without an order model."""
+    if order_model is None:
+        return []
+    template = TEXTS[language, order_model == ALIVE_UNTIL_LEFT].format(model=LABELS[order_model])
+    once = pc.fill_null(pc.equal(columns["purchase_days"], 1.0), False)
+    return [(sentence(template, SCORES, "one order"), once.to_numpy(zero_copy_only=False))]
