@@ -14,7 +14,7 @@ from lifestage.clv.families import FAMILIES
 from lifestage.clv.geometric_dropout import BetaGeoParams
 from lifestage.clv.held import Held, join_held
 from lifestage.clv.level import level_ahead
-from lifestage.clv.order_choice import fit_orders, rank, why
+from lifestage.clv.order_choice import HeldFits, fit_orders, rank, why
 from lifestage.clv.order_fit import fit
 from lifestage.clv.summary import Summary
 
@@ -43,7 +43,7 @@ def shop(leave_first: bool, n: int = 6_000, seed: int = 3) -> tuple[Summary, np.
 @pytest.mark.parametrize(("leave_first", "model"), [(False, "bg_nbd"), (True, "mbg_nbd")])
 def test_the_holdout_finds_the_model_that_made_it(leave_first: bool, model: str) -> None:
     summary, after = shop(leave_first)
-    models, report = rank([Held.of(replace(summary, cutoff_day=400.0), after, 120)])
+    models, report = rank([Held.of(replace(summary, cutoff_day=400.0), after, 120)], HeldFits())
     assert models[0] == model or (model == "mbg_nbd" and models[0] == "pareto_nbd")
     assert sorted(models) == sorted(FAMILIES)
     assert json.loads(json.dumps(report)) == report

@@ -1,6 +1,6 @@
 """Which order model of the family a shop gets: the configured one or the best on a holdout."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,10 +22,32 @@ def fit_orders(
     `diagnostics["fallback"]` is None or the sentence that says what the data do not identify and what was done;
     "tried": what was found against each. extra_start: of order_fit.fit. Raises InputError where none passes.
     """
+    return _first(lambda name, priors: fit(name, customers, extra_start, priors=priors), models)
+
+
+class HeldFits:
+    """Fits on the customers of holdouts, as they were at its cutoff; each is made once."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[float, float, str, bool], OrderFit] = {}
+
+    def one(self, held: Held, name: str, *, priors: bool = False) -> OrderFit:
+        """Of one model."""
+        key = (held.cutoff_day, held.horizon, name, priors)
+        if key not in self._made:
+            self._made[key] = fit(name, held.customers, priors=priors)
+        return self._made[key]
+
+    def first(self, held: Held, models: Sequence[str]) -> OrderFit:
+        """As `fit_orders`."""
+        return _first(lambda name, priors: self.one(held, name, priors=priors), models)
+
+
+def _first(make: Callable[[str, bool], OrderFit], models: Sequence[str]) -> OrderFit:
     tried: list[OrderFit] = []
     for priors in (False, True):
         for name in models:
-            found = fit(name, customers, extra_start, priors=priors)
+            found = make(name, priors)
             if found.fault is None:
                 return _with_report(found, tried)
             tried.append(found)
@@ -47,7 +69,7 @@ def _with_report(found: OrderFit, tried: Sequence[OrderFit]) -> OrderFit:
     return replace(found, diagnostics={**found.diagnostics, "fallback": fallback, "tried": report})
 
 
-def rank(holdouts: Sequence[Held]) -> tuple[list[str], dict[str, Any]]:
+def rank(holdouts: Sequence[Held], fits: HeldFits) -> tuple[list[str], dict[str, Any]]:
     """The models of the family by the log-likelihood of holdouts, the best first, and the figures (JSON).
 
     Each model is fitted on what was seen at a holdout's cutoff, and the log-likelihoods of all holdouts add up.
@@ -55,15 +77,15 @@ def rank(holdouts: Sequence[Held]) -> tuple[list[str], dict[str, Any]]:
     them, they are compared under the weak priors.
     """
     newest = max(holdouts, key=lambda held: held.cutoff_day)
-    plain = {name: fit(name, newest.customers) for name in FAMILIES}
+    plain = {name: fits.one(newest, name) for name in FAMILIES}
     faults = {name: found.fault for name, found in plain.items() if found.fault is not None}
     names = [name for name in FAMILIES if name not in faults] or list(FAMILIES)
     score, once = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
     for held in holdouts:
-        customers, count = held.customers, held.before.count
+        count = held.before.count
         for name in names:
-            known = plain[name] if held is newest else fit(name, customers)
-            found = known if known.fault is None else fit(name, customers, priors=True)
+            known = fits.one(held, name)
+            found = known if known.fault is None else fits.one(held, name, priors=True)
             value = count * held.log_probability(name, found.params)
             score[name] += float(value.sum())
             once[name] += float(value[held.before.frequency == 0].sum())

@@ -13,7 +13,7 @@ from lifestage.clv.families import FAMILIES
 from lifestage.clv.held import Held
 from lifestage.clv.level import Level, level_ahead
 from lifestage.clv.model import ClvModel
-from lifestage.clv.order_choice import fit_orders, rank, why
+from lifestage.clv.order_choice import HeldFits, fit_orders, rank, why
 from lifestage.clv.season import Season, find_season
 from lifestage.errors import InputError
 from lifestage.fitting.plan import Progress, definition_of, folds_of, silent
@@ -76,14 +76,14 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
         held = holdouts(file, windows, horizon, share, progress=step)
     terms = {"yearly_discount_rate": shop.clv.yearly_discount_rate, "margin": shop.clv.margin}
     choice: dict[str, Any] = {}
-    fits = {}
+    fits, known = {}, HeldFits()
     with progress("CLV: fitting", 2) as step:
         for name, cutoff, material, days in (
             ("evaluated", holdout_from, held_out, horizon),
             ("shipped", facts["as_of"], everyone, shop.clv.horizon_days),
         ):
             due = {c: one for c, one in held.items() if windows[c] <= cutoff}
-            models, clock, choice[name] = _settled(shop, file, cutoff, due)
+            models, clock, choice[name] = _settled(shop, file, cutoff, due, known)
             fits[name] = ClvModel.fit(
                 material.summary, horizon_days=days, order_models=models, clock=clock, **terms
             )
@@ -107,7 +107,7 @@ def _windows(shop: Shop, file: HistoryFile, newest: int) -> dict[int, int]:
 
 
 def _settled(
-    shop: Shop, file: HistoryFile, cutoff: int, due: Mapping[int, Held]
+    shop: Shop, file: HistoryFile, cutoff: int, due: Mapping[int, Held], fits: HeldFits
 ) -> tuple[Sequence[str], Clock, dict[str, Any]]:
     """Order models to try, the calendar of their rates, and what spoke for them, from rows before the cutoff."""
     wanted, day = shop.clv.model, int(local_days(np.array([cutoff]), file.zone)[0])
@@ -116,7 +116,7 @@ def _settled(
         models = [wanted, *(name for name in FAMILIES if name != wanted)]
         report["order_model"] = f"{wanted}: as configured"
     elif due:
-        models, report["holdout"] = rank(_apart([due[c] for c in sorted(due, reverse=True)]))
+        models, report["holdout"] = rank(_apart([due[c] for c in sorted(due, reverse=True)]), fits)
         report["order_model"] = why(models, report["holdout"])
     else:
         models = list(FAMILIES)
@@ -124,7 +124,8 @@ def _settled(
     season = _season(shop, file, cutoff, models)
     report["season"] = {"factors": list(season.factors), "kept": season.kept, "why": season.why}
     clock = Clock(season.factors)
-    level = _level(shop, due, models, clock, day)
+    seasonal = HeldFits() if season.factors else fits  # in operational days other histories are fitted
+    level = _level(shop, due, models, clock, day, seasonal)
     report["level"] = {
         "factor": level.factor,
         "trust": level.trust,
@@ -155,11 +156,13 @@ def _season(shop: Shop, file: HistoryFile, cutoff: int, models: Sequence[str]) -
     return find_season(shop_days(file, cutoff), fitted.name, fitted.params)
 
 
-def _level(shop: Shop, due: Mapping[int, Held], models: Sequence[str], clock: Clock, day: int) -> Level:
+def _level(  # noqa: PLR0917
+    shop: Shop, due: Mapping[int, Held], models: Sequence[str], clock: Clock, day: int, fits: HeldFits
+) -> Level:
     came, foreseen = {}, {}
     for one in due.values() if shop.clv.level else ():
         lived = one.lived(clock)
-        fitted = fit_orders(lived.customers, models)
+        fitted = fits.first(lived, models)
         came[int(one.cutoff_day)] = one.came
         expected = lived.expected(fitted.name, fitted.params)
         foreseen[int(one.cutoff_day)] = float(np.sum(one.before.count * expected))
