@@ -11,7 +11,7 @@ from lifestage.features.spec import FeatureSpec
 from lifestage.features.windows import Windows
 from lifestage.history import Before
 from lifestage.localtime import DAY
-from lifestage.ragged import Bools, Floats, Ints, Segments, at, places, ratio
+from lifestage.ragged import Bools, Floats, Ints, Segments, at, missing, places, ratio
 from lifestage.schemas import FEEDBACK_KINDS
 
 Columns = dict[str, Floats]
@@ -95,7 +95,7 @@ def compute(view: Before, spec: FeatureSpec) -> Columns:
         return {}
     n, rows = len(view), view.rows("feedback")
     kind = places(rows.codes("kind"), FEEDBACK_KINDS, -1)
-    last = np.full((len(FEEDBACK_KINDS) + 1, n), np.nan)
+    last = missing((len(FEEDBACK_KINDS) + 1, n))
     last[kind, rows.owner] = rows.t  # rows are in order of time: of several the last one stays
     age = (view.cutoff - last) / DAY
     columns = {
@@ -148,7 +148,7 @@ def _resolved(rows: Known) -> Floats:
 
 def _resolution(view: Before, rows: Known, resolved: Floats, done: Bools, waiting: Bools) -> Columns:
     n = len(view)
-    oldest = np.full(n, np.nan)
+    oldest = missing(n)
     oldest[rows.owner[waiting][::-1]] = rows.t[waiting][::-1]  # from the newest to the oldest, which stays
     counts = np.bincount(rows.owner[done], minlength=n)
     ends, has, resolved = counts.cumsum(), counts > 0, resolved[done]
