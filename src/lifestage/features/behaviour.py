@@ -227,7 +227,5 @@ def _types(view: Before, events: Known, windows: Windows, spec: FeatureSpec) -> 
     if spec.funnel:
         steps = [kinds.index(step) for step in spec.funnel]
         number = np.arange(1.0, len(steps) + 1)[:, None]
-        columns |= {
-            f"funnel_step_{w}d": np.maximum.reduce((counts[w][steps] > 0) * number) for w in FUNNEL
-        }
+        columns |= {f"funnel_step_{w}d": np.maximum.reduce((counts[w][steps] > 0) * number) for w in FUNNEL}
     return columns

@@ -52,5 +52,5 @@ class Windows:
             return np.add.accumulate(grid, axis=0)
         # NumPy's running sum along the first axis goes down the columns one by one, far more slowly.
         for shorter, longer in pairwise(grid):
-            longer += shorter
+            np.add(longer, shorter, out=longer)
         return grid
