@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from lifestage.localtime import local_days, to_local
+from lifestage.localtime import DAY, local_days, to_local
 from lifestage.ragged import (
     Bools,
     Coded,
@@ -112,6 +112,11 @@ class Purchases:
     def local(self) -> Ints:
         """Local wall-clock microseconds of each row."""
         return self._block.local if self.kept is None else self._block.local[self.kept]
+
+    @cached_property
+    def clock(self) -> Ints:
+        """Local time of day of each row, microseconds since midnight."""
+        return self.local % DAY
 
     @cached_property
     def day(self) -> Ints:

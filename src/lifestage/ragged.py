@@ -117,7 +117,7 @@ def own_codes(column: pa.Array, starts: Ints) -> Ints:
     Only within a customer: the texts of a few customers at a time are told apart, which is several times faster
     than those of a whole block. `starts` are the customers' first rows.
     """
-    if len(column) <= FEW:
+    if len(column) <= TOGETHER:
         return encode(column).codes
     edges = np.searchsorted(starts, np.arange(TOGETHER, len(column), TOGETHER))
     bounds = [0, *np.unique(starts[edges[edges < len(starts)]]).tolist(), len(column)]

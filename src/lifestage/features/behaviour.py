@@ -160,7 +160,8 @@ def _active(view: Before, events: Known, windows: Windows, last: Floats) -> Colu
     """Days with an event, and the gaps between them."""
     day, owner = events.day, events.owner
     n = len(view)
-    closes = np.ones(len(day), np.bool_)  # the last event of a customer's day
+    closes = np.empty(len(day), np.bool_)  # the last event of a customer's day
+    closes[-1:] = True
     np.not_equal(day[1:], day[:-1], out=closes[:-1])
     closes[:-1] |= owner[1:] != owner[:-1]
     active = windows.counts(closes)
@@ -170,8 +171,9 @@ def _active(view: Before, events: Known, windows: Windows, last: Floats) -> Colu
     opens[1:] = last_rows[:-1] + 1
     gaps = np.zeros(len(days))
     np.subtract(days[1:], days[:-1], out=gaps[1:])
-    ends = active[None].astype(np.int64).cumsum()
-    starts = ends - active[None].astype(np.int64)
+    count = active[None].astype(np.int64)
+    ends = count.cumsum()
+    starts = ends - count
     first_gap = np.minimum(starts + 1, ends)
     n_gaps = ends - first_gap
     segments = Segments(first_gap, ends)

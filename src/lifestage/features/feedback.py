@@ -108,15 +108,16 @@ def compute(view: Before, spec: FeatureSpec) -> Columns:
         return columns
     counts = Windows(rows.owner, rows.t, n, view.cutoff, WINDOWS).counts_by(kind, len(FEEDBACK_KINDS))
     resolved = _resolved(rows)
-    known = ~np.isnan(resolved)
+    is_case = (kind == FEEDBACK_KINDS.index("ticket")) | (kind == FEEDBACK_KINDS.index("complaint"))
+    waits = np.isnan(resolved) & is_case
+    waiting = np.bincount(kind[waits] * n + rows.owner[waits], minlength=len(FEEDBACK_KINDS) * n)
+    open_cases = waiting.reshape(len(FEEDBACK_KINDS), n).astype(np.float64)
     for name in cases:
         many, code = CASES[name][0], FEEDBACK_KINDS.index(name)
         columns |= {f"{many}_{w}d": counts[w][code] for w in WINDOWS}
-        waiting = np.bincount(rows.owner[(kind == code) & ~known], minlength=n)
-        columns[f"{many}_open"] = waiting.astype(np.float64)
+        columns[f"{many}_open"] = open_cases[code]
         columns[f"days_since_last_{name}"] = age[code]
-    is_case = (kind == FEEDBACK_KINDS.index("ticket")) | (kind == FEEDBACK_KINDS.index("complaint"))
-    return columns | _resolution(view, rows, resolved, is_case & known, is_case & ~known)
+    return columns | _resolution(view, rows, resolved, is_case & ~waits, waits)
 
 
 def _scores(rows: Known, kind: Ints, n: int, spec: FeatureSpec) -> Columns:
@@ -149,7 +150,8 @@ def _resolved(rows: Known) -> Floats:
 def _resolution(view: Before, rows: Known, resolved: Floats, done: Bools, waiting: Bools) -> Columns:
     n = len(view)
     oldest = missing(n)
-    oldest[rows.owner[waiting][::-1]] = rows.t[waiting][::-1]  # from the newest to the oldest, which stays
+    newest_first = waiting.nonzero()[0][::-1]
+    oldest[rows.owner[newest_first]] = rows.t[newest_first]  # from the newest to the oldest, which stays
     counts = np.bincount(rows.owner[done], minlength=n)
     ends, has, resolved = counts.cumsum(), counts > 0, resolved[done]
     return {

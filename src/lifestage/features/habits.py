@@ -171,7 +171,7 @@ def _trend(bought: Purchases, present: Bools, basics: Columns) -> Columns:
 
 def _clock(bought: Purchases, present: Bools, view: Before) -> Columns:
     n, counts = len(view), bought.counts
-    part = (bought.local % DAY) // (6 * HOUR)
+    part = bought.clock // (6 * HOUR)
     parts = np.bincount(part * n + bought.owner, minlength=4 * n).reshape(4, n)
     today = local_days(np.array([view.cutoff]), view.zone)
     same = np.bincount(bought.owner[_quarters(bought.day) == _quarter(today)[0]], minlength=n)

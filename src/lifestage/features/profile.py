@@ -93,8 +93,7 @@ def values(column: pa.Array, attribute: Attribute) -> Floats:
             column = column.cast(pa.float64())
         numbers = np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
         return np.where(np.isinf(numbers), np.nan, numbers) + 0.0
-    places = pc.index_in(column, value_set=pa.array(attribute.levels, pa.string()))
-    codes = pc.if_else(
-        column.is_valid(), places.fill_null(len(attribute.levels)), pa.scalar(None, pa.int32())
-    )
-    return np.asarray(codes.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+    places = pc.index_in(column, value_set=pa.array(attribute.levels, pa.string())).cast(pa.float64())
+    codes = np.asarray(places.to_numpy(zero_copy_only=False), np.float64)  # NaN: another text, or none
+    given = column.is_valid().to_numpy(zero_copy_only=False)
+    return np.where(np.isnan(codes) & given, float(len(attribute.levels)), codes)
