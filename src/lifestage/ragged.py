@@ -180,19 +180,6 @@ def _next_same_of_few(owner: list[int], codes: list[int]) -> Ints:
     return np.array(following, np.int64)
 
 
-def first_above(values: Ints, starts: Ints, ends: Ints, limits: Ints) -> Ints:
-    """First row of [starts[i], ends[i]), which rise, with a value above limits[i], else ends[i], int64[segments].
-
-    All segments are halved together: as many passes as the longest needs.
-    """
-    low, high = starts, ends
-    for _ in range(int((ends - starts).max(initial=0)).bit_length()):
-        middle = (low + high) // 2
-        below = (low < high) & (values.take(middle, mode="clip") <= limits)
-        low, high = np.where(below, middle + 1, low), np.where(below, high, middle)
-    return low
-
-
 def from_list_array(column: pa.Array | pa.ChunkedArray) -> Ragged:
     """A `list<struct<t, ...>>` column as flat arrays, without copying the instants."""
     if isinstance(column, pa.ChunkedArray):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from lifestage.ragged import Bools, Floats, Ints, Ragged, first_above, owners
+from lifestage.ragged import Bools, Floats, Ints, Ragged, owners
 
 TOLERANCE = 1e-9
 """Share of an order's amount below which its remainder is rounding: the order counts as fully refunded."""
@@ -103,6 +103,19 @@ def _plain(rows: _Rows) -> tuple[Found, Bools]:
     left[owner[refund[~simple]]] = True
     plain = ~left[owner[refund]]
     return (refund[plain], purchase[plain], np.minimum(size, held)[plain]), left
+
+
+def first_above(values: Ints, starts: Ints, ends: Ints, limits: Ints) -> Ints:
+    """First row of [starts[i], ends[i]), which rise, with a value above limits[i], else ends[i], int64[segments].
+
+    All segments are halved together: as many passes as the longest needs.
+    """
+    low, high = starts, ends
+    for _ in range(int((ends - starts).max(initial=0)).bit_length()):
+        middle = (low + high) // 2
+        below = (low < high) & (values.take(middle, mode="clip") <= limits)
+        low, high = np.where(below, middle + 1, low), np.where(below, high, middle)
+    return low
 
 
 def _in_turn(rows: _Rows, customers: Ints) -> Found:

@@ -1,7 +1,6 @@
 """Segment reductions against loops, and list columns in every shape in which Arrow hands them over."""
 
 import math
-from bisect import bisect_right
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 from lifestage.ragged import (
     Ragged,
     at,
-    first_above,
     from_list_array,
     keep_rows,
     next_same,
@@ -76,19 +74,6 @@ def test_segment_sum_has_the_same_bits_alone_and_among_others() -> None:
     for total, s, e in zip(together, bounds[:-1], bounds[1:], strict=True):
         alone = segment_sum(values[s:e].copy(), np.array([0]), np.array([e - s]))
         assert alone.tobytes() == total.tobytes()
-
-
-@given(
-    st.lists(st.lists(st.integers(-5, 9), max_size=9).map(sorted), min_size=1, max_size=6),
-    st.integers(-6, 10),
-)
-def test_first_above_equals_bisect_of_each_segment(lists: list[list[int]], limit: int) -> None:
-    values = np.array([v for part in lists for v in part], np.int64)
-    ends = np.cumsum([len(part) for part in lists])
-    starts = ends - [len(part) for part in lists]
-    limits = limit + np.arange(len(lists)) % 3
-    expected = [int(s) + bisect_right(part, int(x)) for part, s, x in zip(lists, starts, limits, strict=True)]
-    assert first_above(values, starts, ends, limits).tolist() == expected
 
 
 @given(st.lists(st.tuples(st.integers(-1, 3), st.integers(-1, 4)), max_size=40), st.booleans())

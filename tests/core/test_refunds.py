@@ -1,5 +1,6 @@
 """Which purchase a refund takes back: worked examples, and an exact oracle in whole cents."""
 
+from bisect import bisect_right
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lifestage.history import History
-from lifestage.refunds import FEW_REFUNDED, Links, link_refunds, net_amounts
+from lifestage.refunds import FEW_REFUNDED, Links, first_above, link_refunds, net_amounts
 from tests.builders import INSTANTS, customers, make_history
 from tests.features.oracle import occasions, take_back
 
@@ -127,6 +128,19 @@ def test_a_large_block_is_linked_as_its_customers_one_by_one(rows: list[dict[str
     assert together.t.tolist() == t
     assert together.purchase.tolist() == purchase
     assert together.amount.tobytes() == amount
+
+
+@given(
+    st.lists(st.lists(st.integers(-5, 9), max_size=9).map(sorted), min_size=1, max_size=6),
+    st.integers(-6, 10),
+)
+def test_first_above_equals_bisect_of_each_segment(lists: list[list[int]], limit: int) -> None:
+    values = np.array([v for part in lists for v in part], np.int64)
+    ends = np.cumsum([len(part) for part in lists])
+    starts = ends - [len(part) for part in lists]
+    limits = limit + np.arange(len(lists)) % 3
+    expected = [int(s) + bisect_right(part, int(x)) for part, s, x in zip(lists, starts, limits, strict=True)]
+    assert first_above(values, starts, ends, limits).tolist() == expected
 
 
 def test_a_block_of_refunds_without_purchases() -> None:
