@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from lifestage.localtime import local_days, to_local
+from lifestage.localtime import DAY, local_days, to_local
 from lifestage.ragged import (
     Bools,
     Coded,
@@ -114,6 +114,11 @@ class Purchases:
         return self._block.local if self.kept is None else self._block.local[self.kept]
 
     @cached_property
+    def clock(self) -> Ints:
+        """Local time of day of each row, microseconds since midnight."""
+        return self.local % DAY
+
+    @cached_property
     def day(self) -> Ints:
         """Number of the local day of each row."""
         return self._block.day if self.kept is None else self._block.day[self.kept]
@@ -180,19 +185,17 @@ class Known:
         """Number of the local day of each row."""
         return self._block.day if self.row is None else self._block.day[self.row]
 
-    def next_same(self, column: str) -> Ints:
-        """Place among these rows of the customer's next one with the same text; -1 where there is none.
-
-        Rows without a text are followed by the next row without one.
-        """
+    def last_same(self, column: str) -> Bools:
+        """Which of these rows are the customer's last with their text; rows without one are told from all others."""
         following = self._block.next_same(column)
         if self.row is None:
-            return np.where(following == len(following), -1, following)
-        following = following[self.row]
-        last = following >= self._ends[self.owner]
-        place = np.zeros(len(self._block.rows.t) + 1, np.int64)
-        place[self.row] = np.arange(len(self.row))
-        return np.where(last, -1, place[following])
+            return following == len(following)
+        return following[self.row] >= self._ends[self.owner]
+
+    def until_next_same(self, column: str, of: Ints) -> Ints:
+        """Microseconds from the rows at places `of` to the customer's next with the same text, which there must be."""
+        row = of if self.row is None else self.row[of]
+        return self._block.rows.t[self._block.next_same(column)[row]] - self._block.rows.t[row]
 
 
 def known_rows(block: BlockRows, view: Ragged, cutoff: int) -> Known:

@@ -32,7 +32,7 @@ class Before:
 
     @cached_property
     def purchases(self) -> Purchases:
-        return self._history.purchases_known(self._history.purchases.before(self.cutoff), self.cutoff)
+        return self._history.purchases_known(self.placed, self.cutoff)
 
     @cached_property
     def placed(self) -> Ragged:

@@ -117,6 +117,8 @@ def own_codes(column: pa.Array, starts: Ints) -> Ints:
     Only within a customer: the texts of a few customers at a time are told apart, which is several times faster
     than those of a whole block. `starts` are the customers' first rows.
     """
+    if len(column) <= TOGETHER:
+        return encode(column).codes
     edges = np.searchsorted(starts, np.arange(TOGETHER, len(column), TOGETHER))
     bounds = [0, *np.unique(starts[edges[edges < len(starts)]]).tolist(), len(column)]
     parts, used = [], 0
@@ -153,14 +155,29 @@ def owners(rows: Ragged) -> Ints:
 
 def next_same(owner: Ints, codes: Ints) -> Ints:
     """Flat row of the same customer's next row with the same code; the number of rows where there is none."""
-    following = np.full(len(owner), len(owner), np.int64)
-    if not len(owner):
-        return following
+    if len(owner) <= FEW:
+        return _next_same_of_few(owner.tolist(), codes.tolist())
+    following = np.empty(len(owner), np.int64)
     key = (owner + 1) * (int(codes.max()) + 2) + codes + 1
-    order = np.argsort(key, kind="stable")
-    same = key[order[1:]] == key[order[:-1]]
-    following[order[:-1][same]] = order[1:][same]
+    turns = (key[1:] != key[:-1]).nonzero()[0] + 1
+    following[:-1] = np.arange(1, len(key))
+    # Within a run of one key that is it. The runs, of which there are far fewer, are sorted to find the others.
+    first, last = np.concatenate([[0], turns]), np.concatenate([turns - 1, [len(key) - 1]])
+    order = np.argsort(key[first], kind="stable")
+    same = key[first[order[1:]]] == key[first[order[:-1]]]
+    following[last] = len(key)
+    following[last[order[:-1][same]]] = first[order[1:][same]]
     return following
+
+
+def _next_same_of_few(owner: list[int], codes: list[int]) -> Ints:
+    rows, seen = len(owner), dict[tuple[int, int], int]()
+    following = [rows] * rows
+    for row, cell in enumerate(zip(owner, codes, strict=True)):
+        if cell in seen:
+            following[seen[cell]] = row
+        seen[cell] = row
+    return np.array(following, np.int64)
 
 
 def from_list_array(column: pa.Array | pa.ChunkedArray) -> Ragged:
@@ -216,7 +233,8 @@ class Segments:
             bounds = bounds[:-1]
         if self._all and self._n:
             return np.asarray(ufunc.reduceat(values, bounds, axis=-1)[..., 0::2], np.float64, order="C")
-        out = np.full((*values.shape[:-1], self._n), empty)
+        out = np.empty((*values.shape[:-1], self._n))
+        out.fill(empty)
         if len(bounds):
             out[..., self._filled] = ufunc.reduceat(values, bounds, axis=-1)[..., 0::2]
         return out
@@ -250,9 +268,16 @@ def window_sums(values: Floats, starts: Ints, ends: Ints) -> Floats:
 _NOTHING = np.zeros(1)
 
 
+def missing(shape: int | tuple[int, ...]) -> Floats:
+    """NaN everywhere, float64[shape]. (np.full takes longer than all that is done with the few of one customer.)"""
+    out = np.empty(shape)
+    out.fill(np.nan)
+    return out
+
+
 def at(values: Floats | Ints, rows: Ints, present: Bools) -> Floats:
     """values[rows[i]] where present[i], else NaN, float64[n]."""
-    out = np.full(len(rows), np.nan, np.float64)
+    out = missing(len(rows))
     out[present] = values[rows[present]]
     return out
 
@@ -265,6 +290,4 @@ def keep_rows(keep: Bools, starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
 
 def ratio(above: Floats | Ints, below: Floats | Ints, defined: Bools) -> Floats:
     """above / below where `defined`, else NaN, float64[..., n]; leading axes of `above` hold several columns."""
-    out = np.full(above.shape, np.nan)
-    np.divide(above, below, out=out, where=defined)
-    return out
+    return np.divide(above, below, out=missing(above.shape), where=defined)

@@ -15,6 +15,7 @@ from lifestage.ragged import (
     at,
     from_list_array,
     keep_rows,
+    next_same,
     segment_max,
     segment_min,
     segment_sum,
@@ -73,6 +74,16 @@ def test_segment_sum_has_the_same_bits_alone_and_among_others() -> None:
     for total, s, e in zip(together, bounds[:-1], bounds[1:], strict=True):
         alone = segment_sum(values[s:e].copy(), np.array([0]), np.array([e - s]))
         assert alone.tobytes() == total.tobytes()
+
+
+@given(st.lists(st.tuples(st.integers(-1, 3), st.integers(-1, 4)), max_size=40), st.booleans())
+def test_next_same_equals_a_loop(rows: list[tuple[int, int]], many: bool) -> None:
+    rows = rows * 8 if many else rows
+    owner, codes = (np.array([row[i] for row in rows], np.int64) for i in range(2))
+    expected = [
+        next((j for j in range(i + 1, len(rows)) if rows[j] == row), len(rows)) for i, row in enumerate(rows)
+    ]
+    assert next_same(owner, codes).tolist() == expected
 
 
 def test_at_reads_only_where_present() -> None:

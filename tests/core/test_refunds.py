@@ -1,5 +1,6 @@
 """Which purchase a refund takes back: worked examples, and an exact oracle in whole cents."""
 
+from bisect import bisect_right
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lifestage.history import History
-from lifestage.refunds import Links, link_refunds, net_amounts
+from lifestage.refunds import FEW_REFUNDED, Links, first_above, link_refunds, net_amounts
 from tests.builders import INSTANTS, customers, make_history
 from tests.features.oracle import occasions, take_back
 
@@ -94,6 +95,56 @@ def test_nets_equal_exact_plain_python(rows: list[dict[str, Any]], cutoff: int) 
         expected += take_back(bought, back, cutoff)
     assert amounts.tolist() == pytest.approx([c / 100 for c in expected], abs=1e-7)
     assert kept.tolist() == [c > 0 or g == 0 for c, g in zip(expected, gross, strict=True)]
+
+
+AMOUNTS = st.sampled_from([0.0, 0.1, 0.3, 5.0, 20.0, 1e9 + 1.0, 2e9])
+TIMES = st.integers(0, 4)
+FEW_TIMES = st.fixed_dictionaries(
+    {
+        "purchases": st.lists(st.tuples(TIMES, AMOUNTS), max_size=6).map(
+            lambda rows: sorted(rows, key=lambda r: r[0])
+        ),
+        "refunds": st.lists(st.tuples(TIMES, AMOUNTS, st.none() | TIMES), max_size=4).map(
+            lambda rows: sorted(rows, key=lambda r: r[0])
+        ),
+    }
+)
+"""Customers whose refunds meet, name orders twice there, not there or later, or take more than there is."""
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=st.lists(st.one_of(FEW_TIMES, customers()), min_size=1, max_size=5))
+def test_a_large_block_is_linked_as_its_customers_one_by_one(rows: list[dict[str, Any]]) -> None:
+    """All at once where refunds do not meet, one after the other where they do: the same pairs, the same bits."""
+    rows = rows * (FEW_REFUNDED + 1)  # more than the loop alone takes
+    together, low = links(make_history(rows)), 0
+    t, purchase, amount = [], [], b""
+    for row in rows:
+        alone = links(make_history([row]))
+        t += alone.t.tolist()
+        purchase += (alone.purchase + low).tolist()
+        amount += alone.amount.tobytes()
+        low += len(row.get("purchases", []))
+    assert together.t.tolist() == t
+    assert together.purchase.tolist() == purchase
+    assert together.amount.tobytes() == amount
+
+
+@given(
+    st.lists(st.lists(st.integers(-5, 9), max_size=9).map(sorted), min_size=1, max_size=6),
+    st.integers(-6, 10),
+)
+def test_first_above_equals_bisect_of_each_segment(lists: list[list[int]], limit: int) -> None:
+    values = np.array([v for part in lists for v in part], np.int64)
+    ends = np.cumsum([len(part) for part in lists])
+    starts = ends - [len(part) for part in lists]
+    limits = limit + np.arange(len(lists)) % 3
+    expected = [int(s) + bisect_right(part, int(x)) for part, s, x in zip(lists, starts, limits, strict=True)]
+    assert first_above(values, starts, ends, limits).tolist() == expected
+
+
+def test_a_block_of_refunds_without_purchases() -> None:
+    assert len(links(make_history([{"refunds": [(20, 9.0, 10)]}] * 50)).t) == 0
 
 
 @settings(max_examples=100, deadline=None)

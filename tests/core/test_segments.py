@@ -48,9 +48,9 @@ def test_windows_equal_a_loop(rows: list[tuple[int, int, int]]) -> None:
             row for row in rows if w is None or row[1] <= w
         ]  # a window begins at cutoff - w days, inclusive
         assert found.counts()[w].tolist() == [sum(row[0] == who for row in held) for who in range(4)]
-        by = found.counts_by(code, 3)[w]
+        by = found.counts_by(code, 4)[w]
         assert by.tolist() == [
-            [sum(row[::2] == (who, c) for row in held) for who in range(4)] for c in range(3)
+            [sum(row[::2] == (who, c) for row in held) for who in range(4)] for c in range(4)
         ]
 
 

@@ -16,7 +16,7 @@ from lifestage.features.spec import FeatureSpec, slugs
 from lifestage.features.windows import Windows
 from lifestage.history import Before
 from lifestage.localtime import DAY, HOUR
-from lifestage.ragged import Bools, Floats, Ints, Segments, at, places, ratio
+from lifestage.ragged import Bools, Floats, Segments, at, missing, places, ratio
 
 Columns = dict[str, Floats]
 FAMILY = "behaviour"
@@ -160,7 +160,8 @@ def _active(view: Before, events: Known, windows: Windows, last: Floats) -> Colu
     """Days with an event, and the gaps between them."""
     day, owner = events.day, events.owner
     n = len(view)
-    closes = np.ones(len(day), np.bool_)  # the last event of a customer's day
+    closes = np.empty(len(day), np.bool_)  # the last event of a customer's day
+    closes[-1:] = True
     np.not_equal(day[1:], day[:-1], out=closes[:-1])
     closes[:-1] |= owner[1:] != owner[:-1]
     active = windows.counts(closes)
@@ -170,8 +171,9 @@ def _active(view: Before, events: Known, windows: Windows, last: Floats) -> Colu
     opens[1:] = last_rows[:-1] + 1
     gaps = np.zeros(len(days))
     np.subtract(days[1:], days[:-1], out=gaps[1:])
-    ends = active[None].astype(np.int64).cumsum()
-    starts = ends - active[None].astype(np.int64)
+    count = active[None].astype(np.int64)
+    ends = count.cumsum()
+    starts = ends - count
     first_gap = np.minimum(starts + 1, ends)
     n_gaps = ends - first_gap
     segments = Segments(first_gap, ends)
@@ -192,12 +194,11 @@ def _active(view: Before, events: Known, windows: Windows, last: Floats) -> Colu
 
 def _session_ends(events: Known) -> Bools:
     """The last known event of each session."""
-    following = events.next_same("session_id")
+    ends = events.last_same("session_id")
     alone = events.own_codes("session_id") < 0
-    ends = following < 0
     if alone.any():
         paused = (alone & ~ends).nonzero()[0]
-        ends[paused] = events.t[following[paused]] - events.t[paused] > PAUSE
+        ends[paused] = events.until_next_same("session_id", paused) > PAUSE
     return ends
 
 
@@ -208,25 +209,25 @@ def _named(types: tuple[str, ...]) -> Mapping[str, str]:
 
 def _types(view: Before, events: Known, windows: Windows, spec: FeatureSpec) -> Columns:
     """Columns of each learnt type, and the furthest step of the funnel."""
-    n, named = len(view), _named(spec.event_types)
-    coded = events.codes("event_type")
-    size = len(spec.event_types)
-    code = places(coded, spec.event_types, size)
-    counts = windows.counts_by(code, size)
-    last = np.full((size + 1, n), np.nan)
+    size, learnt = len(spec.event_types), _named(spec.event_types)
+    # The learnt types, then what else is a step of the funnel, then any other.
+    kinds = tuple(dict.fromkeys((*spec.event_types, *spec.funnel)))
+    code = places(events.codes("event_type"), kinds, len(kinds))
+    counts = windows.counts_by(code, len(kinds) + 1)
+    last = missing((len(kinds) + 1, len(view)))
     last[code, events.owner] = events.t  # rows are in order of time: of several the last one stays
     ages = (view.cutoff - last) / DAY
+    change = 2 * counts[30] - counts[60]
     columns = {
-        "event_type_count": np.count_nonzero(counts[None], axis=0).astype(np.float64),
-        "event_types_90d": np.count_nonzero(counts[90], axis=0).astype(np.float64),
+        "event_type_count": np.add.reduce(counts[None][:size] > 0, axis=0, dtype=np.float64),
+        "event_types_90d": np.add.reduce(counts[90][:size] > 0, axis=0, dtype=np.float64),
     }
-    for i, slug in enumerate(named.values()):
+    for i, slug in enumerate(learnt.values()):
         columns |= {f"event_{slug}_{w}d": counts[w][i] for w in OWN}
-        columns[f"event_{slug}_change_30d"] = 2 * counts[30][i] - counts[60][i]
+        columns[f"event_{slug}_change_30d"] = change[i]
         columns[f"days_since_event_{slug}"] = ages[i]
     if spec.funnel:
-        step: Ints = places(coded, spec.funnel, len(spec.funnel))
-        reached = windows.counts_by(step, len(spec.funnel))
-        number = np.arange(1.0, len(spec.funnel) + 1)[:, None]
-        columns |= {f"funnel_step_{w}d": ((reached[w] > 0) * number).max(axis=0) for w in FUNNEL}
+        steps = [kinds.index(step) for step in spec.funnel]
+        number = np.arange(1.0, len(steps) + 1)[:, None]
+        columns |= {f"funnel_step_{w}d": np.maximum.reduce((counts[w][steps] > 0) * number) for w in FUNNEL}
     return columns

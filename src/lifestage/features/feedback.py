@@ -11,7 +11,7 @@ from lifestage.features.spec import FeatureSpec
 from lifestage.features.windows import Windows
 from lifestage.history import Before
 from lifestage.localtime import DAY
-from lifestage.ragged import Bools, Floats, Ints, Segments, at, places, ratio
+from lifestage.ragged import Bools, Floats, Ints, Segments, at, missing, places, ratio
 from lifestage.schemas import FEEDBACK_KINDS
 
 Columns = dict[str, Floats]
@@ -95,7 +95,7 @@ def compute(view: Before, spec: FeatureSpec) -> Columns:
         return {}
     n, rows = len(view), view.rows("feedback")
     kind = places(rows.codes("kind"), FEEDBACK_KINDS, -1)
-    last = np.full((len(FEEDBACK_KINDS) + 1, n), np.nan)
+    last = missing((len(FEEDBACK_KINDS) + 1, n))
     last[kind, rows.owner] = rows.t  # rows are in order of time: of several the last one stays
     age = (view.cutoff - last) / DAY
     columns = {
@@ -108,15 +108,16 @@ def compute(view: Before, spec: FeatureSpec) -> Columns:
         return columns
     counts = Windows(rows.owner, rows.t, n, view.cutoff, WINDOWS).counts_by(kind, len(FEEDBACK_KINDS))
     resolved = _resolved(rows)
-    known = ~np.isnan(resolved)
+    is_case = (kind == FEEDBACK_KINDS.index("ticket")) | (kind == FEEDBACK_KINDS.index("complaint"))
+    waits = np.isnan(resolved) & is_case
+    waiting = np.bincount(kind[waits] * n + rows.owner[waits], minlength=len(FEEDBACK_KINDS) * n)
+    open_cases = waiting.reshape(len(FEEDBACK_KINDS), n).astype(np.float64)
     for name in cases:
         many, code = CASES[name][0], FEEDBACK_KINDS.index(name)
         columns |= {f"{many}_{w}d": counts[w][code] for w in WINDOWS}
-        waiting = np.bincount(rows.owner[(kind == code) & ~known], minlength=n)
-        columns[f"{many}_open"] = waiting.astype(np.float64)
+        columns[f"{many}_open"] = open_cases[code]
         columns[f"days_since_last_{name}"] = age[code]
-    is_case = (kind == FEEDBACK_KINDS.index("ticket")) | (kind == FEEDBACK_KINDS.index("complaint"))
-    return columns | _resolution(view, rows, resolved, is_case & known, is_case & ~known)
+    return columns | _resolution(view, rows, resolved, is_case & ~waits, waits)
 
 
 def _scores(rows: Known, kind: Ints, n: int, spec: FeatureSpec) -> Columns:
@@ -148,8 +149,9 @@ def _resolved(rows: Known) -> Floats:
 
 def _resolution(view: Before, rows: Known, resolved: Floats, done: Bools, waiting: Bools) -> Columns:
     n = len(view)
-    oldest = np.full(n, np.nan)
-    oldest[rows.owner[waiting][::-1]] = rows.t[waiting][::-1]  # from the newest to the oldest, which stays
+    oldest = missing(n)
+    newest_first = waiting.nonzero()[0][::-1]
+    oldest[rows.owner[newest_first]] = rows.t[newest_first]  # from the newest to the oldest, which stays
     counts = np.bincount(rows.owner[done], minlength=n)
     ends, has, resolved = counts.cumsum(), counts > 0, resolved[done]
     return {

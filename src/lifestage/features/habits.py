@@ -14,7 +14,7 @@ from lifestage.features.feature import Feature
 from lifestage.features.spec import FeatureSpec
 from lifestage.history import Before
 from lifestage.localtime import DAY, HOUR, local_days
-from lifestage.ragged import Bools, Coded, Floats, Ints, Segments, ratio
+from lifestage.ragged import Bools, Coded, Floats, Ints, Segments, at, ratio
 
 Columns = dict[str, Floats]
 FAMILY = "purchases"
@@ -171,7 +171,7 @@ def _trend(bought: Purchases, present: Bools, basics: Columns) -> Columns:
 
 def _clock(bought: Purchases, present: Bools, view: Before) -> Columns:
     n, counts = len(view), bought.counts
-    part = (bought.local % DAY) // (6 * HOUR)
+    part = bought.clock // (6 * HOUR)
     parts = np.bincount(part * n + bought.owner, minlength=4 * n).reshape(4, n)
     today = local_days(np.array([view.cutoff]), view.zone)
     same = np.bincount(bought.owner[_quarters(bought.day) == _quarter(today)[0]], minlength=n)
@@ -239,8 +239,8 @@ def _grid(owner: Ints, codes: Ints, size: int, n: int) -> Ints | None:
 
 def _distinct(owner: Ints, coded: Coded, picked: Bools, n: int) -> Floats:
     """Distinct texts of each customer's rows among those picked."""
-    picked = picked & (coded.codes >= 0)
-    owner, codes, size = owner[picked], coded.codes[picked], coded.size
+    rows, size = (picked & (coded.codes >= 0)).nonzero()[0], coded.size
+    owner, codes = owner[rows], coded.codes[rows]
     if (grid := _grid(owner, codes, size, n)) is not None:
         return np.count_nonzero(grid, axis=1).astype(np.float64)
     return np.bincount(np.unique(owner * size + codes) // size, minlength=n).astype(np.float64)
@@ -248,23 +248,25 @@ def _distinct(owner: Ints, coded: Coded, picked: Bools, n: int) -> Floats:
 
 def _breadth(owner: Ints, coded: Coded, n: int) -> tuple[Floats, Floats, Floats]:
     """Distinct texts, their entropy, and the share of the most frequent, of each customer's rows with a text."""
-    known = coded.codes >= 0
-    owner, codes, size = owner[known], coded.codes[known], coded.size
+    codes, size = coded.codes, coded.size
+    if codes.min(initial=0) < 0:
+        known = (codes >= 0).nonzero()[0]
+        owner, codes = owner[known], codes[known]
     # Within a customer the largest counts come first: the sum's order must not hang on the levels' numbers.
     if (grid := _grid(owner, codes, size, n)) is not None:
         grid.sort(axis=1)
         there = grid > 0
-        per, counts = there.sum(axis=1), grid[:, ::-1][there[:, ::-1]]
+        per, counts = np.add.reduce(there, axis=1), grid[:, ::-1][there[:, ::-1]]
     else:
         cells, counts = np.unique(owner * size + codes, return_counts=True)
         of = cells // size
         counts = counts[np.lexsort((-counts, of))]
         per = np.bincount(of, minlength=n)
     ends = per.cumsum()
-    segments = Segments(ends - per, ends)
-    total = segments.sum(counts).astype(np.int64)
-    entropy = _one_entropy(segments.sum(_c_log_c(counts)), total)
-    top = ratio(segments.max(counts), total, total > 0)
+    starts = ends - per
+    total = np.bincount(owner, minlength=n)
+    entropy = _one_entropy(Segments(starts, ends).sum(_c_log_c(counts)), total)
+    top = ratio(at(counts, starts, per > 0), total, per > 0)
     return per.astype(np.float64), entropy, top
 
 

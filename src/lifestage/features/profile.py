@@ -18,7 +18,7 @@ from lifestage.features.feature import Feature
 from lifestage.features.spec import ARROW, OTHER, Attribute, FeatureSpec, slugs
 from lifestage.history import Before
 from lifestage.localtime import DAY
-from lifestage.ragged import FEW, Floats
+from lifestage.ragged import FEW, Floats, missing
 
 Columns = dict[str, Floats]
 FAMILY = "profile"
@@ -62,7 +62,7 @@ def compute(view: Before, spec: FeatureSpec) -> Columns:
         columns[TENURE] = (view.cutoff - view.signed_up_at) / DAY
     for attribute, name in _named(spec):
         column = view.profile.get(attribute.name)
-        columns[name] = np.full(len(view), np.nan) if column is None else values(column, attribute)
+        columns[name] = missing(len(view)) if column is None else values(column, attribute)
     return columns
 
 
@@ -74,7 +74,7 @@ def _numbered(levels: tuple[str, ...]) -> Mapping[str, float]:
 def values(column: pa.Array, attribute: Attribute) -> Floats:
     """A profile column as a feature, float64[n], NaN = missing."""
     if pa.types.is_null(column.type):
-        return np.full(len(column), np.nan)
+        return missing(len(column))
     if column.type != ARROW[attribute.type]:
         raise InputError(
             f"customers: column '{attribute.name}' is of type {column.type}, but the model was trained on "
@@ -93,8 +93,7 @@ def values(column: pa.Array, attribute: Attribute) -> Floats:
             column = column.cast(pa.float64())
         numbers = np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
         return np.where(np.isinf(numbers), np.nan, numbers) + 0.0
-    places = pc.index_in(column, value_set=pa.array(attribute.levels, pa.string()))
-    codes = pc.if_else(
-        column.is_valid(), places.fill_null(len(attribute.levels)), pa.scalar(None, pa.int32())
-    )
-    return np.asarray(codes.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+    places = pc.index_in(column, value_set=pa.array(attribute.levels, pa.string())).cast(pa.float64())
+    codes = np.asarray(places.to_numpy(zero_copy_only=False), np.float64)  # NaN: another text, or none
+    given = column.is_valid().to_numpy(zero_copy_only=False)
+    return np.where(np.isnan(codes) & given, float(len(attribute.levels)), codes)

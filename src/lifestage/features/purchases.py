@@ -134,7 +134,7 @@ def _refunds(view: Before, kept: Floats) -> Columns:
 
 def _habits(bought: Purchases, present: Bools) -> Columns:
     weekend = bought.weekdays[5] + bought.weekdays[6]
-    hours = bought.segments.sum((bought.local % DAY) / HOUR)
+    hours = bought.segments.sum(bought.clock / HOUR)
     return {
         "weekend_share": ratio(weekend, bought.counts, present),
         "mean_order_hour": ratio(hours, bought.counts, present),
