@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from lifestage.clv.evaluation import LAST_FREQUENCY, Evaluation
+from lifestage.clv.evaluation import Evaluation
+from lifestage.clv.groups import LAST_FREQUENCY
 from lifestage.clv.model import ClvModel
 from lifestage.ragged import Floats
 

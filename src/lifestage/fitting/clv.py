@@ -6,15 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from lifestage.clv import evaluation as clv_evaluation
 from lifestage.clv.clock import Clock
+from lifestage.clv.evaluation import Evaluation
 from lifestage.clv.families import FAMILIES
 from lifestage.clv.held import Held
 from lifestage.clv.level import Level, level_ahead
 from lifestage.clv.model import ClvModel
 from lifestage.clv.order_choice import fit_orders, rank, why
 from lifestage.clv.season import Season, find_season
+from lifestage.clv.summary import Summary
 from lifestage.errors import InputError
+from lifestage.fitting.clv_holdout import grade, held_out
 from lifestage.fitting.plan import Progress, definition_of, folds_of, silent
 from lifestage.history_file import HistoryFile
 from lifestage.labels.definitions import after_days
@@ -33,10 +35,14 @@ class FittedClv:
     """The shipped fit on everything before as_of, and the holdout figures of a fit at `holdout_from`."""
 
     shipped: ClvModel
-    evaluation: clv_evaluation.Evaluation
+    evaluation: Evaluation
     holdout_from: int
     choice: Mapping[str, Any]
     """What spoke for the order model, its season and its level, of both fits (JSON); `notes` in words."""
+    evaluated: ClvModel
+    """The fit at `holdout_from`."""
+    summary: Summary
+    """Of everybody with a purchase before as_of: what the shipped fit saw."""
 
     def notes(self) -> list[str]:
         """What was chosen and why, one sentence each."""
@@ -62,9 +68,8 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
     else:
         holdout_from = folds_of(shop, file).test
     rule = definition_of(shop)
-    end = after_days(holdout_from, horizon, file.zone)
     with progress("CLV: summaries", 2 * file.customers) as step:
-        held_out = buyers(file, holdout_from, end, definition=rule, progress=step)
+        known = held_out(file, holdout_from, horizon, rule, step)
         everyone = buyers(file, facts["as_of"], facts["as_of"], definition=rule, progress=step)
     windows = _windows(shop, file, holdout_from)
     share = min(1.0, DRAWN / max(file.customers, 1))
@@ -75,7 +80,7 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
     fits = {}
     with progress("CLV: fitting", 2) as step:
         for name, cutoff, material, days in (
-            ("evaluated", holdout_from, held_out, horizon),
+            ("evaluated", holdout_from, known, horizon),
             ("shipped", facts["as_of"], everyone, shop.clv.horizon_days),
         ):
             due = {c: one for c, one in held.items() if windows[c] <= cutoff}
@@ -84,14 +89,9 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
                 material.summary, horizon_days=days, order_models=models, clock=clock, **terms
             )
             step(1)
-    result = clv_evaluation.evaluate(
-        fits["evaluated"].predict(held_out.summary),
-        held_out.summary,
-        held_out.outcome.purchase_days,
-        held_out.outcome.spend,
-        horizon_days=horizon,
-    )
-    return FittedClv(fits["shipped"], result, holdout_from, choice)
+    with progress("CLV: holdout", file.customers) as step:
+        result = grade(file, fits["evaluated"], known, horizon, step)
+    return FittedClv(fits["shipped"], result, holdout_from, choice, fits["evaluated"], everyone.summary)
 
 
 def _windows(shop: Shop, file: HistoryFile, newest: int) -> dict[int, int]:
