@@ -140,12 +140,20 @@ def plot_history_alive(  # noqa: PLR0917  lifetimes' own signature
     counts = _purchases(transactions, datetime_col, freq)
     dates = pd.date_range(counts.index[0], periods=len(path), freq=freq)
     axes.plot(dates, path.to_numpy(), **{"label": "P_alive", **kwargs})
-    axes.vlines(counts.index[counts > 0], 0, 1, colors="#D55E00", linestyles="dashed", label="purchases")
+    axes.vlines(
+        counts.index[counts > 0],
+        0,
+        1,
+        colors="#D55E00",
+        linewidths=0.8,
+        linestyles="dashed",
+        label="purchases",
+    )
     begin = dates[0] if start_date is None else pd.Timestamp(start_date)
     axes.set(xlim=(begin, dates[-1]), ylim=(0, 1), yticks=np.arange(0, 1.1, 0.1))
     axes.set(ylabel="P_alive", title="History of P_alive")
     axes.legend(loc="lower left")
-    axes.figure.autofmt_xdate()
+    axes.tick_params(axis="x", labelrotation=30)
     return axes
 
 
@@ -232,7 +240,7 @@ def _tracking(frame: pd.DataFrame, t_cal: int, axes: Any, about: dict[str, str],
     axes.set(**{**about, **({"xlabel": "date"} if dated else {})})
     axes.legend()
     if dated:
-        axes.figure.autofmt_xdate()
+        axes.tick_params(axis="x", labelrotation=30)
     return axes
 
 
