@@ -21,7 +21,7 @@ def score(state: State, request: ScoreRequest, now: int) -> dict[str, Any]:
     zone = state.release.timezone
     as_of = instant_of(request.as_of, now, zone)
     try:
-        history = history_from_records(request.customers, zone, state.release.churn.spec.attribute_types)
+        history = history_from_records(request.customers, zone, state.release.attribute_types)
     except RecordError as error:
         raise bad(str(error), ("customers", *error.path)) from None
     scores = decide_block(history, as_of, state.release, previous_stages(request.customers, zone))

@@ -29,7 +29,9 @@ def orders(customers: int, days: int) -> pd.DataFrame:
         rate, t = rng.gamma(1.5, 1 / 40), rng.uniform(0, days * 0.7)
         end = min(t + rng.exponential(250), days)
         while t < end:
-            rows.append((f"c{i:04d}", START + pd.Timedelta(days=t).floor("us"), round(rng.lognormal(3, 0.5), 2)))
+            rows.append(
+                (f"c{i:04d}", START + pd.Timedelta(days=t).floor("us"), round(rng.lognormal(3, 0.5), 2))
+            )
             t += max(rng.exponential(1 / rate), 0.01)
     return pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount"])
 
@@ -107,7 +109,7 @@ def test_figures_of_the_run(run: tuple[Shop, HistoryFile, FittedClv, pd.DataFram
     assert found.cohorts["customers"].sum() == found.by_frequency["customers"].sum()
     assert np.isfinite(list(found.metrics().values())).all()
     assert len(fitted.summary) == len(days_of(orders(400, 600)))
-    known = held_out(file, fitted.holdout_from, 45, definition_of(shop))
+    known = held_out(file, fitted.holdout_from, 45, definition=definition_of(shop))
     again = grade(file, fitted.evaluated, known, 45)
     assert again.metrics() == found.metrics()
 
@@ -115,12 +117,12 @@ def test_figures_of_the_run(run: tuple[Shop, HistoryFile, FittedClv, pd.DataFram
 def test_a_young_shop_has_no_last_year(run: tuple[Shop, HistoryFile, FittedClv, pd.DataFrame]) -> None:
     shop, file, fitted, _ = run
     early = midnight(datetime(2022, 9, 1).date(), "UTC")
-    found = grade(file, fitted.evaluated, held_out(file, early, 45, definition_of(shop)), 45)
+    found = grade(file, fitted.evaluated, held_out(file, early, 45, definition=definition_of(shop)), 45)
     assert "last_year_orders" not in found.errors
     assert found.notes["last_year"] == (
         "same days last year: left out, only 242 days before the cutoff were seen"
     )
-    assert held_out(file, fitted.holdout_from, 400, definition_of(shop)).earlier is None
+    assert held_out(file, fitted.holdout_from, 400, definition=definition_of(shop)).earlier is None
 
 
 def test_days_before_a_cutoff_know_nothing_of_what_follows() -> None:

@@ -1,4 +1,4 @@
-"""Fit the CLV model (an order model of the BG/NBD family + Gamma-Gamma), evaluate it on a holdout, register it in MLflow as challenger."""
+"""Fit the CLV model (orders and spend), evaluate it on a holdout, register it in MLflow as challenger."""
 
 import argparse
 import tempfile

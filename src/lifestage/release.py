@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from lifestage import bundle, references
 from lifestage.churn.model import ChurnModel
 from lifestage.clv.model import ClvModel
 from lifestage.documents import validate
 from lifestage.errors import InputError
+from lifestage.features.spec import CANONICAL_PROFILE
 from lifestage.lifecycle.policy import Policy, parse_text
 from lifestage.references import References
+from lifestage.scoring import FIRST_ORDER_VALUE
 from lifestage.settings import Reasons
 
 POINTER = "current.json"
@@ -41,6 +45,14 @@ class Release:
     manifest: Mapping[str, Any]
     reasons: Reasons = NO_REASONS
     """Who gets the reasons of the churn probability; nobody under a release that does not say."""
+
+    @property
+    def attribute_types(self) -> Mapping[str, pa.DataType]:
+        """Arrow type of each attribute of the shop's own that the models read, by column name."""
+        known = (*CANONICAL_PROFILE, FIRST_ORDER_VALUE)
+        of_clv = [c for c in (self.clv.covariates if self.clv else ()) if c.name not in known]
+        own = {c.name: pa.float64() if c.edges else pa.string() for c in of_clv}
+        return {**own, **self.churn.spec.attribute_types}
 
     def __repr__(self) -> str:
         return f"Release({self.name!r}, policy {self.policy.name!r}, {self.currency}, {self.timezone})"

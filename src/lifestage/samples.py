@@ -199,10 +199,14 @@ def buyers(
     end: int,
     *,
     definition: Definition,
+    covariates: Sequence[str] = (),
     earlier: tuple[int, int] | None = None,
     progress: Progress | None = None,
 ) -> Buyers:
-    """One row per customer with a purchase before the cutoff; earlier: [start, end) before it, of `Buyers.earlier`."""
+    """One row per customer with a purchase before the cutoff.
+
+    covariates: of the order model, in their summary. earlier: [start, end) before the cutoff, of `Buyers.earlier`.
+    """
     if earlier is not None and earlier[1] > cutoff:
         raise ValueError("days before a cutoff must end by it: what is after it is not known yet")
     summaries, able = [], []
@@ -210,7 +214,7 @@ def buyers(
     past: list[Outcome] = []
     for history in blocks:
         view = history.before(cutoff)
-        summary = clv_summary(view)
+        summary = clv_summary(view, covariates)
         has = summary.has_purchase
         summaries.append(summary.take(has))
         after.append(_of(outcome(history.window(cutoff, end)), has))

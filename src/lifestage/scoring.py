@@ -1,29 +1,64 @@
 """Models + features -> the model columns of a block's scores."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
+import pyarrow as pa
 
 from lifestage import labels
 from lifestage.churn.model import ChurnModel
 from lifestage.clv.model import ClvModel
-from lifestage.clv.summary import Summary, summarise
+from lifestage.clv.summary import Summary, Trait, summarise
+from lifestage.errors import InputError
 from lifestage.features import subscriptions
 from lifestage.history import Before
 from lifestage.labels import Definition
 from lifestage.labels.definitions import Name
 from lifestage.localtime import DAY, local_days
 from lifestage.order_columns import order_columns
-from lifestage.ragged import Bools, Floats
+from lifestage.ragged import Bools, Floats, at
 
 Columns = dict[str, Floats]
 
 
-def clv_summary(view: Before) -> Summary:
-    """BTYD summary (frequency, recency, T in local days; monetary value) of a view, one row per customer."""
+FIRST_ORDER_VALUE = "first_order_value"
+"""Covariate of the order model that is no column of the customers table: net value of the first order."""
+
+
+def clv_summary(view: Before, covariates: Sequence[str] = ()) -> Summary:
+    """BTYD summary (frequency, recency, T in local days; monetary value) of a view, one row per customer.
+
+    covariates: `first_order_value` or columns of the customers table. Raises InputError for any other.
+    """
     bought = view.purchases
     cutoff_day = int(local_days(np.array([view.cutoff]), view.zone)[0])
-    return summarise(bought.starts, bought.ends, bought.day, bought.amount, cutoff_day)
+    summary = summarise(bought.starts, bought.ends, bought.day, bought.amount, cutoff_day)
+    return (
+        replace(summary, traits={name: _trait(view, name) for name in covariates}) if covariates else summary
+    )
+
+
+def _trait(view: Before, name: str) -> Trait:
+    """A covariate of each customer: texts (object) or numbers (float64)."""
+    if name == FIRST_ORDER_VALUE:
+        bought = view.purchases
+        return at(bought.amount, bought.starts, bought.present)
+    known = {
+        n: c
+        for n, c in view.profile.items()
+        if not (pa.types.is_temporal(c.type) or pa.types.is_boolean(c.type))
+    }
+    column = known.get(name)
+    if column is None:
+        raise InputError(
+            f"clv.covariates: '{name}' is no text or number known of each customer; there are: "
+            f"{', '.join([FIRST_ORDER_VALUE, *known])} (a flag or a date: map it to a text)"
+        )
+    if pa.types.is_string(column.type):
+        return np.array(column.to_pylist(), object)
+    return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
 
 
 def definition_of(churn: ChurnModel) -> Definition:
@@ -58,7 +93,7 @@ def model_columns(
     no figure depends on it.
     """
     eligible = labels.eligible(view, definition_of(churn))
-    summary = clv_summary(view)
+    summary = clv_summary(view, () if clv is None else clv.covariate_names)
     probability = np.full(len(view), np.nan)
     if eligible.any():
         features = model_features(view, features, churn, summary)

@@ -74,7 +74,7 @@ def current_values(
     for history in file:
         known = history.known(as_of)
         ids.append(history.customer_id.filter(pa.array(known)))
-        summaries.append(clv_summary(history.before(as_of)).take(known))
+        summaries.append(clv_summary(history.before(as_of), model.covariate_names).take(known))
         if progress is not None:
             progress(len(history))
     everyone = concatenate(summaries)

@@ -50,6 +50,11 @@ def lifetimes_says() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def lifetimes_says_of_pareto() -> dict[str, Any]:
+    return json.loads((REFERENCE / "pareto_lifetimes.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
 def model() -> ClvModel:
     """A model in days with CDNOW-like parameters."""
     return ClvModel(

@@ -155,10 +155,9 @@ def test_how_sure_forecasts_were_becomes_metrics(
         "spend_high": np.full(n, 30.0),
         "p_order": np.full(n, 0.5),
     }
-    pit = (np.arange(n) + 0.5) / n
-    found = evaluate(
-        given, buyers, *outcome, horizon_days=90, spend_pit=pit, order_pit=pit_between(pit, pit)
-    ).metrics()
+    u = (np.arange(n) + 0.5) / n
+    pit = pit_between(u, u)
+    found = evaluate(given, buyers, *outcome, horizon_days=90, spend_pit=pit, order_pit=pit).metrics()
     assert found["model_spend_coverage_80"] == np.mean(outcome[1] <= 30)
     assert found["model_spend_coverage_80_expected"] == pytest.approx(0.9)
     assert found["model_spend_pit_central_80"] == pytest.approx(0.8, abs=2 / n)

@@ -22,7 +22,7 @@ def test_orders_by_frequency(result: Evaluation) -> None:
     axes = plots.orders_by_frequency(result).axes[0]
     drawn = {line.get_label(): line.get_ydata().tolist() for line in axes.get_lines()}
     assert drawn["actual"] == result.by_frequency["actual_orders"].tolist()
-    assert drawn["expected"] == result.by_frequency["predicted_orders"].tolist()
+    assert drawn["model"] == result.by_frequency["predicted_orders"].tolist()
     assert [label.get_text() for label in axes.get_xticklabels()][-1] == "10+"
 
 

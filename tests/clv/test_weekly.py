@@ -1,5 +1,7 @@
 """Weekly tracking against a customer-by-customer loop."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,10 @@ from lifestage.clv import bg_nbd
 from lifestage.clv.bg_nbd import BetaGeoParams
 from lifestage.clv.clock import Clock
 from lifestage.clv.compress import compress
+from lifestage.clv.covariates import Covariate
 from lifestage.clv.daily import daily
+from lifestage.clv.model import ClvModel
+from lifestage.clv.summary import Summary
 from lifestage.clv.weekly import forecast_path, weekly_orders
 
 PARAMS = BetaGeoParams(0.25, 31.0, 0.8, 2.4)
@@ -20,7 +25,9 @@ def customers() -> list[list[int]]:
     return [sorted({first, *rng.integers(first, END, 4).tolist()}) for first in range(3, CUTOFF, 2)]
 
 
-def test_every_column_equals_a_plain_loop() -> None:
+@pytest.mark.parametrize("fast", [False, True])
+def test_every_column_equals_a_plain_loop(model: ClvModel, fast: bool) -> None:
+    """`fast`: every other customer orders e times as often, by a covariate."""
     people = customers()
     ends = np.cumsum([len(days) for days in people])
     starts = np.concatenate([[0], ends[:-1]])
@@ -31,29 +38,36 @@ def test_every_column_equals_a_plain_loop() -> None:
         x.append(len(seen) - 1.0)
         t_x.append(float(seen[-1] - seen[0]))
         T.append(float(CUTOFF - seen[0]))
-    histories = compress(np.array(x), np.array(t_x), np.array(T))
-    clock = Clock(level=1.5)
-    table = weekly_orders(days, CUTOFF, END, histories, "bg_nbd", PARAMS, clock)
+    channel = np.array(["web" if fast and i % 2 else "ads" for i in range(len(people))], object)
+    moved = Covariate("channel", (), ("ads", "web"), ("ads", "web", "other", "missing"), (0, 1, 2, 3))
+    moved = replace(moved, rate=(0.0, 1.0, 0.0, 0.0), leaving=(0.0, 0.0, 0.0, 0.0))
+    summary = replace(Summary.of(x, t_x, T), cutoff_day=float(CUTOFF), traits={"channel": channel})
+    shop = replace(model, orders=PARAMS, clock=Clock(level=1.5), covariates=(moved,) if fast else ())
+    mine = [PARAMS._replace(alpha=31.0 / np.e) if who == "web" else PARAMS for who in channel]
+    table = weekly_orders(shop, summary, days, END - CUTOFF)
     assert table["days"].tolist() == [6, *[7] * 13, 7, 7, 6]
     assert table["week"].iloc[0] == "1970-01-04"
     assert table.loc[table["after_cutoff"], "week"].iloc[0] == "1970-04-11"
     begin = 3
 
-    def one(t: float) -> float:
+    def one(params: BetaGeoParams, t: float) -> float:
         nobody = np.zeros(1)
-        return float(bg_nbd.expected_purchases(PARAMS, t, nobody, nobody, nobody)[0])
+        return float(bg_nbd.expected_purchases(params, max(t, 0.0), nobody, nobody, nobody)[0])
 
     for row in table.to_dict("records"):
         end = begin + row["days"]
         assert row["actual"] == sum(begin <= d < end for bought in people for d in bought[1:])
         assert row["new_customers"] == sum(begin <= bought[0] < end for bought in people)
-        expected = sum(one(max(end - p[0], 0.0)) - one(max(begin - p[0], 0.0)) for p in people)
+        expected = sum(
+            one(of, end - p[0]) - one(of, begin - p[0]) for of, p in zip(mine, people, strict=True)
+        )
         assert row["expected"] == pytest.approx(expected, abs=1e-3)
         if begin >= CUTOFF:
             foreseen = 0.0
             for t, sign in ((1.5 * (end - CUTOFF), 1), (1.5 * (begin - CUTOFF), -1)):
-                of = bg_nbd.expected_purchases(PARAMS, t, np.array(x), np.array(t_x), np.array(T))
-                foreseen += sign * of.sum()
+                for i, of in enumerate(mine):
+                    history = (np.array([v[i]]) for v in (x, t_x, T))
+                    foreseen += sign * float(bg_nbd.expected_purchases(of, t, *history)[0])
             assert row["forecast"] == pytest.approx(foreseen, rel=1e-9)
         else:
             assert np.isnan(row["forecast"])
@@ -73,7 +87,6 @@ def test_the_path_ends_at_the_models_total() -> None:
     assert path.tolist() == pytest.approx([0.0, whole])
 
 
-def test_nobody_gives_no_row() -> None:
-    nobody = daily(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
-    histories = compress(np.zeros(1), np.zeros(1), np.ones(1))
-    assert weekly_orders(nobody, CUTOFF, END, histories, "bg_nbd", PARAMS, Clock()).empty
+def test_nobody_gives_no_row(model: ClvModel) -> None:
+    none = np.zeros(0, np.int64)
+    assert weekly_orders(model, Summary.of([], [], []), daily(none, none, none), 20).empty

@@ -19,7 +19,7 @@ FIRST = 0
 """Chances to leave before the first repeat order (see geometric_dropout)."""
 Params = BetaGeoParams
 NAMES, MEANING, TIME = BetaGeoParams._fields, geometric_dropout.MEANING, geometric_dropout.TIME
-BOUNDS, STARTS = geometric_dropout.BOUNDS, geometric_dropout.STARTS
+BOUNDS, STARTS, MOVED = geometric_dropout.BOUNDS, geometric_dropout.STARTS, geometric_dropout.MOVED
 
 
 def likelihood(customers: Compressed) -> Likelihood:

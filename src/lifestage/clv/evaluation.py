@@ -95,7 +95,7 @@ def evaluate(
     horizon_days: float,
     others: Mapping[str, Forecast] | None = None,
     order_pit: Pit | None = None,
-    spend_pit: Floats | None = None,
+    spend_pit: Pit | None = None,
     weekly: pd.DataFrame | None = None,
 ) -> Evaluation:
     """Predictions of a model for [cutoff, cutoff + horizon) against what came.
@@ -103,8 +103,7 @@ def evaluate(
     predictions: of `ClvModel.predict` for that horizon. summary: at the cutoff, customers with a purchase
     only. actual_orders: distinct purchase days in the window; actual_spend: currency. Predicted spend is
     undiscounted and before margin. others: further forecasts beside the own past rate, by name of LABELS.
-    spend_pit: randomised transform of actual_spend, if predictions hold spend_low and spend_high; order_pit,
-    weekly: as they stand.
+    order_pit, spend_pit, weekly: of pit.py and weekly.py, as they stand.
 
     Raises InputError where a column is not finite or not one number a customer.
     """

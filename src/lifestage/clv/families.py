@@ -5,7 +5,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from lifestage.clv import bg_nbd, mbg_nbd
+from lifestage.clv import bg_nbd, mbg_nbd, pareto_nbd
 from lifestage.clv.compress import Compressed
 from lifestage.clv.maximise import Objective
 from lifestage.ragged import Floats
@@ -15,7 +15,8 @@ class Family(Protocol):
     """A module of one published model; `params` is its NamedTuple. Everything is elementwise over customers.
 
     x, t_x, T: frequency, recency and age; given alive at the cutoff the future hangs on (x, T) alone. BOUNDS and
-    STARTS are log-parameters with times in units of the largest T; TIME: the parameters that are times.
+    STARTS are log-parameters with times in units of the largest T; TIME: the parameters that are times; MOVED: those
+    that covariates move, by which sign, the order rate's first and then that of leaving.
     """
 
     @property
@@ -32,6 +33,9 @@ class Family(Protocol):
 
     @property
     def TIME(self) -> tuple[int, ...]: ...
+
+    @property
+    def MOVED(self) -> tuple[tuple[int, int], tuple[int, int]]: ...
 
     @property
     def Params(self) -> Callable[..., Any]: ...
@@ -65,6 +69,6 @@ class Family(Protocol):
     ) -> Floats: ...
 
 
-FAMILIES: Mapping[str, Family] = {"bg_nbd": bg_nbd, "mbg_nbd": mbg_nbd}
+FAMILIES: Mapping[str, Family] = {"bg_nbd": bg_nbd, "mbg_nbd": mbg_nbd, "pareto_nbd": pareto_nbd}
 """By name, the simplest first."""
 LABELS = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD"}

@@ -12,6 +12,7 @@ from lifetimes.generate_data import beta_geometric_nbd_model, modified_beta_geom
 from lifestage.clv import gamma_gamma
 from lifestage.clv.compress import compress
 from lifestage.clv.families import FAMILIES
+from lifestage.clv.gamma_gamma import GammaGammaParams, StratifiedParams
 from lifestage.clv.model import ClvModel
 from lifestage.clv.order_choice import fit_orders
 from lifestage.errors import InputError
@@ -50,7 +51,7 @@ def _uncertainty(fitter: Any, errors: Mapping[str, float | None]) -> None:
     fitter.confidence_intervals_ = fitter._compute_confidence_intervals()
 
 
-class _OrderFitter:
+class OrderFitter:
     """What our fitters of order models share; `diagnostics_` says how the fit went."""
 
     _name: str
@@ -76,11 +77,24 @@ class _OrderFitter:
         tol and kwargs steer lifetimes' optimiser, which is not used; they are accepted so that callers need
         no change. Raises InputError (a ValueError) for impossible input and for a penalizer.
         """
+        start = None if initial_params is None else _floats(initial_params)
+        return self._fit(frequency, recency, T, weights, start=start, verbose=verbose, index=index)
+
+    def _fit(
+        self,
+        frequency: npt.ArrayLike,
+        recency: npt.ArrayLike,
+        T: npt.ArrayLike,
+        weights: npt.ArrayLike | None,
+        *,
+        start: Floats | None,
+        verbose: bool,
+        index: Any,
+    ) -> Self:
         _refuse_penalty(self.penalizer_coef)
         x, t_x, age = _floats(frequency), _floats(recency), _floats(T)
         w = np.ones_like(x) if weights is None else _floats(weights)
         customers = compress(x, t_x, age, w)
-        start = None if initial_params is None else _floats(initial_params)
         fitted = fit_orders(customers, (self._name,), start)
         self.diagnostics_ = fitted.diagnostics
         if verbose:
@@ -100,6 +114,11 @@ class _OrderFitter:
         self.predict = self.conditional_expected_number_of_purchases_up_to_time
         self.generate_new_data = lambda size=1: type(self)._simulate(self.data["T"], *params, size=size)
 
+    @property
+    def _fitted(self) -> Any:
+        family = FAMILIES[self._name]
+        return family.Params(*self._unload_params(*family.NAMES))  # type: ignore[attr-defined]
+
     def conditional_expected_number_of_purchases_up_to_time(
         self, t: npt.ArrayLike, frequency: npt.ArrayLike, recency: npt.ArrayLike, T: npt.ArrayLike
     ) -> Any:
@@ -107,16 +126,13 @@ class _OrderFitter:
 
         Arrays broadcast; a pandas Series gives a Series with its index; numbers give a number.
         """
-        family = FAMILIES[self._name]
-        params = family.Params(*self._unload_params(*family.NAMES))  # type: ignore[attr-defined]
-        arrays = np.broadcast_arrays(*(np.asarray(c, np.float64) for c in (t, frequency, recency, T)))
-        ahead, x, t_x, age = (np.ascontiguousarray(c).ravel() for c in arrays)
-        alive = family.probability_alive(params, x, t_x, age)
-        orders = alive * family.expected_purchases_given_alive(params, ahead, x, age)
-        orders = orders.reshape(arrays[0].shape)
-        if isinstance(frequency, pd.Series):
-            return pd.Series(orders, index=frequency.index)
-        return orders if orders.ndim else float(orders)
+        family, params = FAMILIES[self._name], self._fitted
+
+        def orders(x: Floats, t_x: Floats, age: Floats, ahead: Floats) -> Floats:
+            alive = family.probability_alive(params, x, t_x, age)
+            return alive * family.expected_purchases_given_alive(params, ahead, x, age)
+
+        return elementwise(orders, frequency, recency, T, t)
 
     @classmethod
     def from_model(cls, model: ClvModel) -> Self:
@@ -135,14 +151,24 @@ class _OrderFitter:
         return fitter
 
 
-class BetaGeoFitter(_OrderFitter, lifetimes.BetaGeoFitter):  # type: ignore[misc]
+def elementwise(function: Callable[..., Floats], *columns: Any) -> Any:
+    """The function of flat arrays, on whatever broadcasts; a Series among the columns gives its index."""
+    arrays = np.broadcast_arrays(*(np.asarray(c, np.float64) for c in columns))
+    result = function(*(np.ascontiguousarray(c).ravel() for c in arrays)).reshape(arrays[0].shape)
+    series = next((c for c in columns if isinstance(c, pd.Series)), None)
+    if series is not None and result.ndim == 1:
+        return pd.Series(result, index=series.index)
+    return result if result.ndim else float(result)
+
+
+class BetaGeoFitter(OrderFitter, lifetimes.BetaGeoFitter):  # type: ignore[misc]
     """A lifetimes.BetaGeoFitter whose `fit` is ours."""
 
     _name = "bg_nbd"
     _simulate = staticmethod(beta_geometric_nbd_model)
 
 
-class ModifiedBetaGeoFitter(_OrderFitter, lifetimes.ModifiedBetaGeoFitter):  # type: ignore[misc]
+class ModifiedBetaGeoFitter(OrderFitter, lifetimes.ModifiedBetaGeoFitter):  # type: ignore[misc]
     """A lifetimes.ModifiedBetaGeoFitter whose `fit` is ours."""
 
     _name = "mbg_nbd"
@@ -188,9 +214,16 @@ class GammaGammaFitter(lifetimes.GammaGammaFitter):  # type: ignore[misc]
 
     @classmethod
     def from_model(cls, model: ClvModel) -> "GammaGammaFitter":
-        """The spend model of a saved ClvModel; without `data`, which a model does not keep."""
+        """The spend model of a saved ClvModel; without `data`, which a model does not keep.
+
+        Of a model by strata of frequency, which lifetimes does not know, the plain Gamma-Gamma beside it.
+        """
         fitter = cls()
         fitter.diagnostics_ = dict(model.diagnostics["gamma_gamma"])
-        _describe(fitter, gamma_gamma.NAMES, model.gamma_gamma, None)
-        _uncertainty(fitter, model.standard_errors["gamma_gamma"])
+        plain = model.gamma_gamma
+        if isinstance(plain, StratifiedParams):
+            plain = GammaGammaParams(**model.diagnostics["gamma_gamma"]["plain"])
+        _describe(fitter, gamma_gamma.NAMES, plain, None)
+        errors = model.standard_errors["gamma_gamma"] if plain is model.gamma_gamma else {}
+        _uncertainty(fitter, {name: errors.get(name) for name in gamma_gamma.NAMES})
         return fitter

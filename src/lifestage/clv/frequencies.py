@@ -14,16 +14,18 @@ def repeat_order_counts(model: ClvModel, summary: Summary, most: int = 10) -> pd
     summary: what the model was fitted on, at its cutoff.
     """
     known = summary.take(summary.has_purchase)
-    customers = lived(known, model.clock)
-    ages, number = np.unique(customers.T, return_inverse=True)
-    size = np.bincount(number, weights=customers.count)
-    new, family = np.zeros_like(ages), model.family
-    alive = family.probability_alive(model.orders, new, new, new)
-    law = alive * family.order_counts_given_alive(model.orders, ages, new, new, most - 1)
-    law[0] += 1.0 - alive  # some models let customers leave right after the first order
-    expected = (law * size).sum(axis=1)
+    expected = np.zeros(most)
+    for params, rows in model.alike(known):
+        customers = lived(known if rows is None else known.take(rows), model.clock)
+        ages, number = np.unique(customers.T, return_inverse=True)
+        size = np.bincount(number, weights=customers.count)
+        new = np.zeros_like(ages)
+        alive = model.family.probability_alive(params, new, new, new)
+        law = alive * model.family.order_counts_given_alive(params, ages, new, new, most - 1)
+        law[0] += 1.0 - alive  # some models let customers leave right after the first order
+        expected += (law * size).sum(axis=1)
     seen = np.bincount(np.minimum(known.frequency, most).astype(np.int64), minlength=most + 1)
-    rest = float(size.sum() - expected.sum())
+    rest = float(len(known) - expected.sum())
     return pd.DataFrame(
         {"repeat_orders": np.arange(most + 1), "customers": seen, "expected": [*expected.tolist(), rest]}
     )

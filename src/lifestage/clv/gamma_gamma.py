@@ -1,13 +1,21 @@
 """The Gamma-Gamma model of spend: likelihood, expected order value, fit.
 
 A customer's orders are Gamma(p, nu), and nu ~ Gamma(q, v) across customers, independent of how often one
-orders. Fader & Hardie (2013), note 025, "The Gamma-Gamma Model of Monetary Value" (below: FH); Fader, Hardie
-& Lee (2005), "RFM and CLV", Journal of Marketing Research 42, 415-430. Symbols of the note inside formulas:
+orders; where it is not, v differs by stratum of frequency (`StratifiedParams`, fitted in `gamma_gamma_strata`).
+
+Refunds and spends that are not positive: intake takes refunds off the order they name, so that m is the mean net
+spend of the repeat days and is never below 0. A customer whose repeat days net to 0 tells nothing of a Gamma law,
+is left out of the fit, and counted in the diagnostics (`left_out_without_positive_spend`); the customer is still
+predicted, as somebody who spent 0 on x days.
+
+Fader & Hardie (2013), note 025, "The Gamma-Gamma Model of Monetary Value" (below: FH); Fader, Hardie & Lee (2005),
+"RFM and CLV", Journal of Marketing Research 42, 415-430. Symbols of the note inside formulas:
 x = frequency, m = monetary_value, the mean of x orders.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from scipy.special import gammaln, psi
@@ -25,6 +33,22 @@ class GammaGammaParams(NamedTuple):
     v: float
 
 
+@dataclass(frozen=True, slots=True)
+class StratifiedParams:
+    """A Gamma-Gamma with nu ~ Gamma(q, v factor) in each stratum of frequency; p, q, v (currency): as above.
+
+    strata: the least frequency of each stratum, ascending, the first 1 (who has no repeat purchase belongs to it
+    too). factors: one per stratum, > 0, the first 1: how much larger order values are than in the lowest.
+    """
+
+    p: float
+    q: float
+    v: float
+    strata: tuple[int, ...]
+    factors: tuple[float, ...]
+
+
+SpendParams: TypeAlias = GammaGammaParams | StratifiedParams
 NAMES = GammaGammaParams._fields
 # of (log p, log q, log v), amounts in units of their mean
 BOUNDS = np.log(np.array([[1e-3, 1e5], [1e-3, 1e5], [1e-6, 1e6]]))
@@ -33,27 +57,57 @@ IMPLAUSIBLE_MEAN = 3.0
 """A population mean so many times the mean of the repeat buyers is an artefact of a heavy tail (q near 1)."""
 
 
-def log_likelihood(params: GammaGammaParams, x: Floats, m: Floats) -> Floats:
+def params_to_json(params: SpendParams) -> dict[str, Any]:
+    """The parameters as JSON; what `params_from_json` reads."""
+    if isinstance(params, GammaGammaParams):
+        return params._asdict()
+    return {**asdict(params), "strata": list(params.strata), "factors": list(params.factors)}
+
+
+def params_from_json(document: Mapping[str, Any]) -> SpendParams:
+    """The parameters that `params_to_json` wrote. Raises InputError for other keys."""
+    if set(document) == set(NAMES):
+        return GammaGammaParams(**document)
+    if set(document) != {*NAMES, "strata", "factors"} or len(document["strata"]) != len(document["factors"]):
+        raise InputError(
+            f"parameters of the Gamma-Gamma have the keys {sorted(document)}, expected p, q, v, and strata with as "
+            "many factors where it is stratified; train again"
+        )
+    lists = {"strata": tuple(document["strata"]), "factors": tuple(document["factors"])}
+    return StratifiedParams(**{**document, **lists})
+
+
+def scale_of(params: SpendParams, x: Floats) -> Floats:
+    """One per customer, currency: v of the customer's stratum of frequency; the lowest one's where x is 0."""
+    if isinstance(params, GammaGammaParams):
+        return np.full(x.shape, params.v)
+    stratum = np.searchsorted(np.array(params.strata[1:], np.float64), x, side="right")
+    return np.asarray(params.v * np.array(params.factors)[stratum], np.float64)
+
+
+def log_likelihood(params: SpendParams, x: Floats, m: Floats) -> Floats:
     """One per customer with x > 0 and m > 0: log density of the mean spend m of x orders, FH eq. (1a)."""
-    p, q, v = params
+    p, q, v = params.p, params.q, scale_of(params, x)
     px = p * x
     value = gammaln(px + q) - gammaln(px) - gammaln(q) - np.log(m)
     return np.asarray(value + q * np.log(v / (v + x * m)) + px * np.log(x * m / (v + x * m)), np.float64)
 
 
-def population_mean(params: GammaGammaParams) -> float:
-    """Expected order value of a customer about whom nothing is known: p v / (q - 1); infinite for q <= 1."""
-    p, q, v = params
-    return p * v / (q - 1) if q > 1 else float("inf")
+def population_mean(params: SpendParams) -> float:
+    """Expected order value of a customer with no repeat purchase: p v / (q - 1); infinite for q <= 1."""
+    return params.p * params.v / (params.q - 1) if params.q > 1 else float("inf")
 
 
-def expected_order_value(params: GammaGammaParams, x: Floats, m: Floats) -> Floats:
+def expected_order_value(params: SpendParams, x: Floats, m: Floats) -> Floats:
     """One per customer, currency: expected order value given the mean m of x repeat days, FH eq. (5).
 
-    The population mean where x is 0.
+    Where x is 0 the population mean: of all repeat buyers in the plain model, of the lowest stratum in the
+    stratified one. Its people are those whom a customer with one purchase joins by ordering again, and most who
+    do so order no more than that; the mean of all repeat buyers is lifted by regulars, whom few of the one-time
+    buyers become. A step further down than the lowest stratum is nowhere seen in repeat days, so none is taken.
     """
-    p, q, v = params
-    return p * (v + x * m) / (p * x + q - 1.0)
+    p, q, v = params.p, params.q, scale_of(params, x)
+    return np.asarray(p * (v + x * m) / (p * x + q - 1.0), np.float64)
 
 
 @dataclass(frozen=True, slots=True)

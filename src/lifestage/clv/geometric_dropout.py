@@ -30,6 +30,8 @@ BOUNDS = np.log(np.array([[1e-5, 1e3], [1e-4, 1e4], [1e-4, 1e4], [1e-4, 1e4]]))
 STARTS = np.log(np.array([[0.3, 0.1, 0.8, 2.5], [1.0, 1.0, 1.0, 1.0], [0.5, 0.3, 0.05, 2.0]]))
 TIME = (1,)
 """The parameters that are times."""
+MOVED = ((1, -1), (2, 1))
+"""(Place, sign) of the parameter that a covariate of the order rate moves, and of that of leaving."""
 
 
 class BetaGeoParams(NamedTuple):

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,20 +10,24 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lifestage import bundle
-from lifestage.clv import gamma_gamma
+from lifestage.clv import gamma_gamma, gamma_gamma_strata, spend_law
 from lifestage.clv.clock import Clock
 from lifestage.clv.compress import Compressed, compress, distinct
+from lifestage.clv.covariate_fit import CovariateFit, fit_covariates
+from lifestage.clv.covariates import Covariate, groups, moved, shifts
 from lifestage.clv.families import FAMILIES, Family
-from lifestage.clv.gamma_gamma import GammaGammaParams
+from lifestage.clv.gamma_gamma import SpendParams, params_from_json, params_to_json
 from lifestage.clv.order_choice import fit_orders
+from lifestage.clv.order_laws import order_laws
 from lifestage.clv.summary import Summary
 from lifestage.clv.value import discounted_value, future_orders
 from lifestage.errors import InputError
-from lifestage.ragged import Floats
+from lifestage.ragged import Floats, Ints
 
 _PLAIN = Clock()
 KIND = "clv"
 FILE = "clv.json"
+SPEND_POINTS = {"spend_low": 0.1, "spend_high": 0.9}
 QUANTILES = {"next_order_days": 0.5, "next_order_low_days": 0.1, "next_order_high_days": 0.9}
 
 
@@ -45,17 +49,20 @@ class ClvModel:
         "next_order_days",
         "next_order_low_days",
         "next_order_high_days",
+        "spend_low",
+        "spend_high",
     )
 
     order_model: str
     orders: Any
-    gamma_gamma: GammaGammaParams
+    gamma_gamma: SpendParams
     horizon_days: float
     yearly_discount_rate: float
     margin: float
     standard_errors: Mapping[str, Mapping[str, float | None]]
     diagnostics: Mapping[str, Mapping[str, Any]]
     clock: Clock = _PLAIN
+    covariates: tuple[Covariate, ...] = ()
 
     @classmethod
     def fit(
@@ -78,18 +85,33 @@ class ClvModel:
         summary.check()
         known = summary.take(summary.has_purchase)
         orders = fit_orders(lived(known, clock), order_models)
-        spend = gamma_gamma.fit(known.frequency, known.monetary_value)
+        spend = gamma_gamma_strata.fit(known.frequency, known.monetary_value)
+        x, (t_x, T) = known.frequency, lived_times(known, clock)
+        moved_by = (
+            fit_covariates(orders, Compressed(x, t_x, T, np.ones(len(x))), known.traits)
+            if known.traits
+            else CovariateFit(orders.params, (), {})
+        )
         return cls(
             order_model=orders.name,
-            orders=orders.params,
+            orders=moved_by.params,
             gamma_gamma=spend.params,
             horizon_days=float(horizon_days),
             yearly_discount_rate=float(yearly_discount_rate),
             margin=float(margin),
             standard_errors={"orders": orders.standard_errors, "gamma_gamma": spend.standard_errors},
-            diagnostics={"orders": orders.diagnostics, "gamma_gamma": spend.diagnostics},
+            diagnostics={
+                "orders": {**orders.diagnostics, "covariates": moved_by.report},
+                "gamma_gamma": spend.diagnostics,
+            },
             clock=clock,
+            covariates=moved_by.covariates,
         )
+
+    @property
+    def covariate_names(self) -> tuple[str, ...]:
+        """What the model asks of a summary's traits."""
+        return tuple(covariate.name for covariate in self.covariates)
 
     @property
     def family(self) -> Family:
@@ -98,7 +120,10 @@ class ClvModel:
 
     def notes(self) -> list[str]:
         """What the data did not identify and what was done, one sentence each; empty where all is well."""
-        return [str(d["fallback"]) for d in self.diagnostics.values() if d.get("fallback")]
+        said = [str(d["fallback"]) for d in self.diagnostics.values() if d.get("fallback")]
+        if why := self.diagnostics["orders"].get("covariates", {}).get("why"):
+            said.append(str(why))
+        return said
 
     def parameters(self) -> dict[str, Any]:
         """The whole model as JSON: what `save` writes."""
@@ -107,9 +132,10 @@ class ClvModel:
             "order_model": self.order_model,
             "spend_model": "gamma_gamma",
             "orders": self.orders._asdict(),
-            "gamma_gamma": self.gamma_gamma._asdict(),
+            "gamma_gamma": params_to_json(self.gamma_gamma),
             **rest,
             "clock": {"season": list(self.clock.season), "level": self.clock.level},
+            "covariates": [covariate.to_json() for covariate in self.covariates],
         }
 
     def predict(self, summary: Summary, horizon_days: float | None = None) -> dict[str, Floats]:
@@ -118,7 +144,9 @@ class ClvModel:
         p_alive: at the cutoff. expected_orders, clv (currency, discounted, times margin), p_order: within the
         horizon (`horizon_days` in place of the model's where given). expected_order_value: currency.
         next_order_days / low / high: 50, 10 and 90 % points of the next order's time after the cutoff given
-        one comes within the horizon. A customer's figures have the same bits alone and in any block.
+        one comes within the horizon. spend_low / high: 10 and 90 % points of the spend within the horizon,
+        currency, neither discounted nor times margin (see spend_law). A customer's figures have the same bits
+        alone and in any block.
 
         Raises InputError for a summary that no purchase history can have produced.
         """
@@ -127,14 +155,25 @@ class ClvModel:
         summary.check()
         known = np.flatnonzero(summary.has_purchase)
         some = summary.take(known)
-        found = self._predict_known(some, horizon) if len(known) else {}
         columns = {name: np.full(len(summary), np.nan) for name in self.OUTPUTS}
-        for name, values in found.items():
-            columns[name][known] = values
+        for params, rows in self.alike(some) if len(known) else ():
+            found = self._predict_alike(params, some if rows is None else some.take(rows), horizon)
+            for name, values in found.items():
+                columns[name][known if rows is None else known[rows]] = values
         return columns
 
-    def _predict_known(self, some: Summary, horizon_days: float) -> dict[str, Floats]:
-        family, params, x, clock = self.family, self.orders, some.frequency, self.clock
+    def alike(self, some: Summary) -> Iterator[tuple[Any, Ints | None]]:
+        """Groups of customers with the same covariates: their order parameters and rows (None: all)."""
+        if not self.covariates:
+            yield self.orders, None
+            return
+        combinations, number = groups(self.covariates, some.traits, len(some))
+        for g, combination in enumerate(combinations):
+            rate, leaving = shifts(self.covariates, combination)
+            yield moved(self.orders, self.family.MOVED, rate, leaving), np.flatnonzero(number == g)
+
+    def _predict_alike(self, params: Any, some: Summary, horizon_days: float) -> dict[str, Floats]:
+        family, x, clock = self.family, some.frequency, self.clock
         t_x, T = lived_times(some, clock)
         horizon = float(clock.ahead(some.cutoff_day, horizon_days))
         p_alive = family.probability_alive(params, x, t_x, T)
@@ -163,7 +202,23 @@ class ClvModel:
             "clv": discounted_value(p_alive, discounted[number], value, self.margin),
             "p_order": p_alive * p_order[number],
             **points,
+            **self._spend_points(params, some, (t_x, T), horizon),
         }
+
+    def _spend_points(
+        self, params: Any, some: Summary, times: tuple[Floats, Floats], horizon: float
+    ) -> dict[str, Floats]:
+        """Quantiles of spend: in spend units they hang on (x, t_x, T) alone, so once per distinct history."""
+        t_x, T = times
+        index, number = distinct(some.frequency, t_x, T)
+        x = some.frequency[index]
+        shape, unit = spend_law.unit_shape(self.gamma_gamma, x), spend_law.spend_unit
+        found = {name: np.empty(len(index)) for name in SPEND_POINTS}
+        for rows, counts in order_laws(self.family, params, (x, t_x[index], T[index]), horizon):
+            for name, share in SPEND_POINTS.items():
+                found[name][rows] = spend_law.unit_quantile(self.gamma_gamma.p, shape[rows], counts, share)
+        scale = unit(self.gamma_gamma, some.frequency, some.monetary_value)
+        return {name: values[number] * scale for name, values in found.items()}
 
     def save(self, folder: Path, meta: Mapping[str, Any], files: Mapping[str, bytes] | None = None) -> Path:
         """Write the model as a bundle: `clv.json`, the further `files`, and `meta` in the manifest."""
@@ -178,12 +233,13 @@ class ClvModel:
         name, spend = document.pop("order_model"), document.pop("spend_model")
         if name not in FAMILIES or spend != "gamma_gamma" or "orders" not in document:
             raise InputError(f"{folder / FILE}: holds a model this version does not know; train again")
-        clock = document.pop("clock")
+        clock, covariates = document.pop("clock"), document.pop("covariates")
         return cls(
             order_model=name,
             orders=FAMILIES[name].Params(**document.pop("orders")),
-            gamma_gamma=GammaGammaParams(**document.pop("gamma_gamma")),
+            gamma_gamma=params_from_json(document.pop("gamma_gamma")),
             clock=Clock(tuple(clock["season"]), clock["level"]),
+            covariates=tuple(Covariate.from_json(one) for one in covariates),
             **document,
         )
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from lifestage.clv.compress import Compressed
 from lifestage.clv.families import FAMILIES, LABELS
 from lifestage.clv.held import Held
@@ -45,30 +47,33 @@ def _with_report(found: OrderFit, tried: Sequence[OrderFit]) -> OrderFit:
     return replace(found, diagnostics={**found.diagnostics, "fallback": fallback, "tried": report})
 
 
-def rank(customers: Compressed, held: Held) -> tuple[list[str], dict[str, Any]]:
-    """The models of the family by the log-likelihood of a holdout, the best first, and the figures (JSON).
+def rank(holdouts: Sequence[Held]) -> tuple[list[str], dict[str, Any]]:
+    """The models of the family by the log-likelihood of holdouts, the best first, and the figures (JSON).
 
-    customers: as seen at the holdout's cutoff. Models that the data do not identify come last, in the family's
-    order; where that is all of them, they are compared under the weak priors.
+    Each model is fitted on what was seen at a holdout's cutoff, and the log-likelihoods of all holdouts add up.
+    A model that the data of the newest one do not identify comes last, in the family's order; where that is all of
+    them, they are compared under the weak priors.
     """
-    fits: dict[str, OrderFit] = {}
-    faults: dict[str, str] = {}
-    for priors in (False, True):
-        for name in FAMILIES if not fits else ():
-            found = fit(name, customers, priors=priors)
-            if found.fault is None:
-                fits[name] = found
-            elif not priors:
-                faults[name] = found.fault
-    total = {name: held.log_probability(name, found.params) for name, found in fits.items()}
-    w, once = held.before.count, held.before.count * (held.before.frequency == 0)
-    score = {name: float((w * value).sum()) for name, value in total.items()}
+    newest = max(holdouts, key=lambda held: held.cutoff_day)
+    plain = {name: fit(name, newest.customers) for name in FAMILIES}
+    faults = {name: found.fault for name, found in plain.items() if found.fault is not None}
+    names = [name for name in FAMILIES if name not in faults] or list(FAMILIES)
+    score, once = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
+    for held in holdouts:
+        customers, count = held.customers, held.before.count
+        for name in names:
+            known = plain[name] if held is newest else fit(name, customers)
+            found = known if known.fault is None else fit(name, customers, priors=True)
+            value = count * held.log_probability(name, found.params)
+            score[name] += float(value.sum())
+            once[name] += float(value[held.before.frequency == 0].sum())
     best = sorted(score, key=lambda name: -score[name])
     report = {
-        "customers": float(w.sum()),
-        "horizon": held.horizon,
+        "cutoffs": [str(np.datetime64(int(held.cutoff_day), "D")) for held in holdouts],
+        "customers": newest.before.customers,
+        "horizon": newest.horizon,
         "holdout_log_likelihood": score,
-        "of_one_time_buyers": {name: float((once * value).sum()) for name, value in total.items()},
+        "of_one_time_buyers": once,
         "not_identified": faults,
     }
     return [*best, *(name for name in FAMILIES if name not in best)], report
@@ -77,10 +82,8 @@ def rank(customers: Compressed, held: Held) -> tuple[list[str], dict[str, Any]]:
 def why(order: Sequence[str], report: Mapping[str, Any]) -> str:
     """In one sentence, what spoke for the first of `order`."""
     score = report["holdout_log_likelihood"]
-    if not score:
-        return "no order model could be compared on the holdout"
     first, *others = (name for name in order if name in score)
     said = ", ".join(f"{LABELS[name]} {score[name] - score[first]:.1f}" for name in others)
     less = f" (log-likelihood less by: {said})" if others else ""
     out = "".join(f"; {LABELS[name]}: {fault}" for name, fault in report["not_identified"].items())
-    return f"{LABELS[first]} foresaw the holdout's orders best{less}{out}"
+    return f"{LABELS[first]} foresaw the orders of {len(report['cutoffs'])} holdouts best{less}{out}"

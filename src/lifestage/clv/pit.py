@@ -13,12 +13,18 @@ import numpy as np
 
 from lifestage.clv.families import FAMILIES
 from lifestage.clv.held import ROWS, Held
+from lifestage.clv.model import ClvModel, lived_times
+from lifestage.clv.order_laws import order_laws
+from lifestage.clv.spend_law import spend_cdf
+from lifestage.clv.summary import Summary
 from lifestage.errors import InputError
 from lifestage.ragged import Floats
 
 BINS = 10
 LOW, HIGH = 0.1, 0.9
 """Shares between which an interval of 80 % lies."""
+MOST = 100_000
+"""Customers whose laws of spend are worked out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +68,33 @@ def pit_between(below: Floats, upto: Floats, weights: Floats | None = None) -> P
     return Pit(np.diff(edges), share_at(HIGH) - share_at(LOW))
 
 
-def order_pit(held: Held, name: str, params: Any) -> Pit:
-    """Of the number of orders that came after a cutoff; held, params: of one time (`Held.lived`)."""
-    below, upto = order_count_borders(held, name, params)
-    return pit_between(below, upto, held.before.count)
+def order_pit(model: ClvModel, summary: Summary, orders: Floats, horizon_days: float) -> Pit:
+    """Of the orders (purchase days) that came in the horizon; summary: customers with a purchase, at the cutoff."""
+    parts: list[tuple[Floats, Floats, Floats]] = []
+    for params, rows in model.alike(summary):
+        some, came = (summary, orders) if rows is None else (summary.take(rows), orders[rows])
+        held = Held.of(some, came, horizon_days).lived(model.clock)
+        parts.append((*order_count_borders(held, model.order_model, params), held.before.count))
+    below, upto, count = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return pit_between(below, upto, count)
+
+
+def spend_pit(model: ClvModel, summary: Summary, spend: Floats, horizon_days: float) -> Pit:
+    """Of the spend in the horizon, currency; summary as in `order_pit`. Of a larger shop `MOST` customers are drawn."""
+    if len(summary) > MOST:
+        drawn = np.sort(np.random.default_rng(0).choice(len(summary), MOST, replace=False))
+        summary, spend = summary.take(drawn), spend[drawn]
+    upto = np.empty(len(summary))
+    for params, rows in model.alike(summary):
+        group = np.arange(len(summary)) if rows is None else rows
+        some = summary.take(group)
+        t_x, T = lived_times(some, model.clock)
+        horizon = float(model.clock.ahead(some.cutoff_day, horizon_days))
+        x, m, came = some.frequency, some.monetary_value, np.maximum(spend[group], 0.0)
+        for part, counts in order_laws(model.family, params, (x, t_x, T), horizon):
+            upto[group[part]] = spend_cdf(model.gamma_gamma, counts, x[part], m[part], came[part])
+    # nothing spent is the law's atom; above it the law has no other
+    return pit_between(np.where(spend > 0, upto, 0.0), upto)
 
 
 def order_count_borders(held: Held, name: str, params: Any) -> tuple[Floats, Floats]:
@@ -87,22 +116,22 @@ def order_count_borders(held: Held, name: str, params: Any) -> tuple[Floats, Flo
 
 
 def spend_intervals(
-    spend_low: Floats, spend_high: Floats, p_order: Floats, actual_spend: Floats, pit: Floats
+    spend_low: Floats, spend_high: Floats, p_order: Floats, actual_spend: Floats, pit: Pit
 ) -> SpendIntervals:
     """Of every customer's 10-90 % interval of spend against what was spent, currency.
 
     p_order: P(an order in the horizon): below 0.9 the interval begins at the atom of no order at all and promises
-    0.9, below 0.1 it is that atom. pit: the law's randomised transform of actual_spend, in [0, 1].
+    0.9, below 0.1 it is that atom. pit: of `spend_pit`, or pit_between(u, u) of a randomised transform u.
     Raises InputError where columns differ in length or a value is impossible.
     """
-    columns = (spend_low, spend_high, p_order, actual_spend, pit)
-    if {c.shape for c in columns} != {(len(pit),)} or not all(np.isfinite(c).all() for c in columns):
+    columns = (spend_low, spend_high, p_order, actual_spend)
+    if {c.shape for c in columns} != {(len(p_order),)} or not all(np.isfinite(c).all() for c in columns):
         raise InputError(
-            "spend_low, spend_high, p_order, actual_spend and pit must be one finite number a customer each; "
+            "spend_low, spend_high, p_order and actual_spend must be one finite number a customer each; "
             "leave out who has no purchase"
         )
-    if bool(((pit < 0) | (pit > 1)).any()) or bool((spend_low > spend_high).any()):
-        raise InputError("expected 0 <= pit <= 1 and spend_low <= spend_high for every customer")
+    if bool((spend_low > spend_high).any()):
+        raise InputError("expected spend_low <= spend_high for every customer; ask one model for both")
     inside = (spend_low <= actual_spend) & (actual_spend <= spend_high)
     promised = np.where(p_order > HIGH, HIGH - LOW, np.where(p_order > LOW, HIGH, 1.0 - p_order))
-    return SpendIntervals(float(inside.mean()), float(promised.mean()), pit_between(pit, pit))
+    return SpendIntervals(float(inside.mean()), float(promised.mean()), pit)

@@ -1,5 +1,7 @@
 """What is lost with a customer who leaves: more than clv, which already counts the chance of leaving."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from lifestage.clv.model import ClvModel
@@ -38,14 +40,7 @@ def value_at_stake(model: ClvModel, summary: Summary, silent_days: float, p_stay
     within = min(float(silent_days), model.horizon_days)
     p_order = model.predict(summary, within)["p_order"]
     if within < model.horizon_days:
-        silent = Summary(
-            summary.frequency,
-            summary.recency,
-            summary.T + within,
-            summary.monetary_value,
-            summary.has_purchase,
-            summary.cutoff_day + within,
-        )
+        silent = replace(summary, T=summary.T + within, cutoff_day=summary.cutoff_day + within)
         discount = (1.0 + model.yearly_discount_rate) ** (-within / DAYS_A_YEAR)
         left = model.predict(silent, model.horizon_days - within)["clv"] * discount
     stays = np.fmax(p_order, p_stay)

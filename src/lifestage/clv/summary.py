@@ -1,14 +1,17 @@
 """The BTYD summary of a block of customers: what the order and the spend model know about each."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lifestage.errors import InputError
 from lifestage.ragged import Bools, Floats, Ints, segment_sum
+
+Trait = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,9 @@ class Summary:
     has_purchase: Bools
     cutoff_day: float = math.nan
     """Day number of the cutoff's local day; only a model with a season asks for it."""
+    traits: Mapping[str, Trait] = field(default_factory=dict)
+    """Covariates by name, one entry per customer: texts (object) or numbers (float64); only a model with covariates
+    asks for them."""
 
     def __len__(self) -> int:
         return len(self.frequency)
@@ -35,7 +41,8 @@ class Summary:
     def take(self, rows: Bools | Ints) -> "Summary":
         """The chosen customers, by flags or by index."""
         x, t_x, age, m = self.frequency[rows], self.recency[rows], self.T[rows], self.monetary_value[rows]
-        return Summary(x, t_x, age, m, self.has_purchase[rows], self.cutoff_day)
+        traits = {name: trait[rows] for name, trait in self.traits.items()}
+        return Summary(x, t_x, age, m, self.has_purchase[rows], self.cutoff_day, traits)
 
     @classmethod
     def of(
@@ -69,7 +76,8 @@ def concatenate(parts: Sequence[Summary]) -> Summary:
     names = ("frequency", "recency", "T", "monetary_value")
     x, t_x, age, m = (np.concatenate([getattr(p, name) for p in parts]) for name in names)
     has = np.concatenate([p.has_purchase for p in parts])
-    return Summary(x, t_x, age, m, has, parts[0].cutoff_day)
+    traits = {name: np.concatenate([p.traits[name] for p in parts]) for name in parts[0].traits}
+    return Summary(x, t_x, age, m, has, parts[0].cutoff_day, traits)
 
 
 def check_recency_frequency(frequency: Floats, recency: Floats, T: Floats) -> None:

@@ -12,7 +12,7 @@ DAYS_A_YEAR = 365.25
 NODES = 16
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=32)
 def _nodes(count: int) -> tuple[Floats, Floats]:
     """Nodes and weights on [0, 1]."""
     node, weight = np.polynomial.legendre.leggauss(count)

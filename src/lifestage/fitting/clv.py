@@ -26,6 +26,8 @@ from lifestage.settings import Shop
 
 FORECASTS = 10
 """Earlier forecasts from which choice and level are learnt, a third of a horizon apart."""
+COMPARED = 3
+"""Of these, those on which order models are compared."""
 DRAWN = 200_000
 """Customers on whom they are made; of a larger shop so many are drawn, by a hash of their id."""
 
@@ -69,8 +71,9 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
         holdout_from = folds_of(shop, file).test
     rule = definition_of(shop)
     with progress("CLV: summaries", 2 * file.customers) as step:
-        known = held_out(file, holdout_from, horizon, rule, step)
-        everyone = buyers(file, facts["as_of"], facts["as_of"], definition=rule, progress=step)
+        names, now = shop.clv.covariates, facts["as_of"]
+        known = held_out(file, holdout_from, horizon, definition=rule, covariates=names, progress=step)
+        everyone = buyers(file, now, now, definition=rule, covariates=names, progress=step)
     windows = _windows(shop, file, holdout_from)
     share = min(1.0, DRAWN / max(file.customers, 1))
     with progress("CLV: earlier forecasts", file.customers) as step:
@@ -112,8 +115,7 @@ def _settled(
         models = [wanted, *(name for name in FAMILIES if name != wanted)]
         report["order_model"] = f"{wanted}: as configured"
     elif due:
-        newest = due[max(due)]
-        models, report["holdout"] = rank(newest.customers, newest)
+        models, report["holdout"] = rank(_apart([due[c] for c in sorted(due, reverse=True)]))
         report["order_model"] = why(models, report["holdout"])
     else:
         models = list(FAMILIES)
@@ -129,6 +131,15 @@ def _settled(
         "why": level.sentence() if shop.clv.level else "switched off",
     }
     return models, Clock(season.factors, level.factor), report
+
+
+def _apart(held: Sequence[Held]) -> list[Held]:
+    """Of holdouts from the newest on, up to `COMPARED` whose windows do not overlap."""
+    kept: list[Held] = []
+    for one in held:
+        if len(kept) < COMPARED and (not kept or one.cutoff_day + one.horizon <= kept[-1].cutoff_day):
+            kept.append(one)
+    return kept
 
 
 def _season(shop: Shop, file: HistoryFile, cutoff: int, models: Sequence[str]) -> Season:

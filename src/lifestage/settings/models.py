@@ -107,11 +107,14 @@ class Readiness(Model):
 
 class Clv(Model):
     horizon_days: Days = 365
-    model: Literal["auto", "bg_nbd", "mbg_nbd"] = "auto"
+    model: Literal["auto", "bg_nbd", "mbg_nbd", "pareto_nbd"] = "auto"
     """Order model; auto: the one that foresaw a holdout's orders best. Where the data do not identify it, the next of
     the family stands in, and the run says so."""
     season: bool = True
     """Let order rates follow the calendar where two full years agree on it."""
+    covariates: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """What moves the order rate and the chance to leave: first_order_value, acquisition_channel, or further text or
+    number columns of the customers table; kept where they are significant."""
     level: bool = True
     """Carry on what earlier forecasts of all orders were off by, as far as such errors have lasted before."""
     yearly_discount_rate: Annotated[float, Field(ge=0, le=1)] = 0.10

@@ -1,6 +1,5 @@
 """The picture of one customer: P(alive) over time, purchases, and when the next order is expected."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,30 +7,28 @@ import numpy.typing as npt
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from lifestage.clv.alive_path import alive_ahead, alive_path, day_numbers
+from lifestage.clv.alive_path import alive_ahead, alive_path, customer, day_numbers
 from lifestage.clv.model import ClvModel
 from lifestage.clv.plots.canvas import BLACK, BLUE, GREY, VERMILION, canvas
-from lifestage.clv.summary import Summary
 
 
 def alive_history(
-    model: ClvModel, purchase_days: npt.ArrayLike, cutoff: Any, name: str = "a customer"
+    model: ClvModel, purchase_days: npt.ArrayLike, cutoff: Any, name: str = "a customer", **traits: Any
 ) -> Figure:
     """P(alive) on each day until the cutoff and, as foreseen at it, after it; the next order as a diamond with its bar.
 
     purchase_days, cutoff: local days (numpy dates, ISO texts or day numbers). Purchases from the cutoff on, if
     given, are drawn pale: the model has not seen them. Diamond: half of the next orders that come within the
     horizon come before it; bar: 10 to 90 %; height: P(an order within the horizon).
-    Raises InputError without a purchase before the cutoff.
+    traits: the customer's covariates, those of the model. Raises InputError without a purchase before the cutoff.
     """
     bought = np.unique(day_numbers(purchase_days))
     end = int(day_numbers(cutoff))
-    days, alive = alive_path(model, bought, end)
+    days, alive = alive_path(model, bought, end, **traits)
     ahead = np.arange(0.0, model.horizon_days + 1.0)
-    later = alive_ahead(model, bought, end, ahead)
+    later = alive_ahead(model, bought, end, ahead, **traits)
     known = bought[bought < end]
-    x, t_x, T = len(known) - 1.0, float(known[-1] - known[0]), float(end - known[0])
-    now = replace(Summary.of([x], [t_x], [T]), cutoff_day=float(end))
+    now, _ = customer(model, bought, end, traits)
     next_order = {key: float(values[0]) for key, values in model.predict(now).items()}
 
     figure, axes = canvas(f"P(alive) of {name}", "", "probability", (9.0, 4.8))

@@ -1,4 +1,4 @@
-"""Pictures of an order model by frequency and silence."""
+"""Pictures of an order model by frequency and silence; in a model with covariates, of the commonest level of each."""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""Pictures of a shop's customers as a model sees them: how often they order, how they differ, who holds value."""
+"""Pictures of a shop's customers as a model sees them: how often they order, how they differ, who holds value.
+
+Rates and chances of a model with covariates are those of the commonest level of each.
+"""
 
 from typing import Any
 

@@ -1,0 +1,53 @@
+"""The law of the number of orders ahead of each customer, with as many terms as that customer needs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from lifestage.clv.families import Family
+from lifestage.errors import InputError
+from lifestage.ragged import Floats, Ints
+
+LEFT_OUT = 1e-6
+"""Chance of more orders than the law has terms for."""
+LONGEST = 1 << 16
+TERMS_A_BLOCK = 1 << 20
+
+
+def order_laws(
+    family: Family, params: Any, histories: tuple[Floats, Floats, Floats], horizon: float
+) -> Iterator[tuple[Ints, Floats]]:
+    """Rows, and P(0 ... N orders within the horizon) of each, float64[N + 1, rows], until every row was given.
+
+    histories: x, t_x, T. N is a power of two that hangs on the customer alone, never on who stands beside, so that
+    whatever is made of a law has the same bits in any block. Raises InputError where 65,536 orders do not hold a
+    customer's future.
+    """
+    x, t_x, T = histories
+    alive = family.probability_alive(params, x, t_x, T)
+    expected = family.expected_purchases_given_alive(params, horizon, x, T)
+    least = np.maximum(2.0 * expected + 6.0, 8.0)
+    size = np.exp2(np.ceil(np.log2(least)))
+    waiting = np.arange(len(x))
+    while len(waiting):
+        most = int(size[waiting].min())
+        if most > LONGEST:
+            raise InputError(
+                f"more than {LONGEST} orders are to be expected of a customer with frequency {x[waiting[0]]:g} in "
+                f"{T[waiting[0]]:g} days; leave such accounts out, e.g. by sources.transactions.where"
+            )
+        due = waiting[size[waiting] == most]
+        step = max(1, TERMS_A_BLOCK // most)
+        for low in range(0, len(due), step):
+            rows = due[low : low + step]
+            law = alive[rows] * family.order_counts_given_alive(params, horizon, x[rows], T[rows], most)
+            law[0] += 1.0 - alive[rows]
+            held = law[0].copy()  # one after the other, so that no sum hangs on the block's shape
+            for term in law[1:]:
+                held += term
+            enough = held > 1.0 - LEFT_OUT
+            size[rows[~enough]] *= 2
+            if enough.any():
+                yield (rows, law) if enough.all() else (rows[enough], np.ascontiguousarray(law[:, enough]))
+        waiting = waiting[(size[waiting] > most)]
