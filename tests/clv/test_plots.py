@@ -173,8 +173,10 @@ def test_heterogeneity(model: ClvModel) -> None:
 def test_value_concentration() -> None:
     values = np.array([70.0, 10, 5, 5, 5, 1, 1, 1, 1, 1, np.nan])
     axes = plots.value_concentration(values).axes[0]
-    said = [text.get_text() for text in axes.texts]
+    said = [text.get_text() for text in axes.texts][::-1]
     assert said == ["best 1 % hold 7 %", "best 5 % hold 35 %", "best 10 % hold 70 %", "best 20 % hold 80 %"]
+    crowded = plots.value_concentration(np.array([100.0, *[0.1] * 99])).axes[0].texts
+    assert (np.diff([text.get_position()[1] for text in crowded]) <= -6).all()
 
 
 def test_one_customer(model: ClvModel) -> None:

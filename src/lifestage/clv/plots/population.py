@@ -104,12 +104,13 @@ def value_concentration(clv: Floats) -> Figure:
     shown = np.unique(np.linspace(0, len(who) - 1, min(len(who), 2_000)).astype(np.int64))
     axes.plot(100 * who[shown], 100 * held[shown], color=BLUE)
     axes.plot([0, 100], [0, 100], ":", color=GREY, label="if all were worth the same")
-    for top, share in value_shares(clv).items():
+    place = 100.0
+    for top, share in reversed(value_shares(clv).items()):
         axes.plot(100 * top, 100 * share, "o", color=VERMILION)
         said = f"best {100 * top:g} % hold {100 * share:.0f} %"
-        beside = {"xytext": (10, -4), "textcoords": "offset points", "va": "top"}
+        place = min(100 * share - 2, place - 6)  # so that no text lies on another
         paper = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
-        axes.annotate(said, (100 * top, 100 * share), bbox=paper, **beside)
+        axes.text(100 * top + 2.5, place, said, va="center", bbox=paper)
     axes.set(xlim=(-1, 101), ylim=(0, 102))
     axes.legend(frameon=False, loc="lower right")
     return figure

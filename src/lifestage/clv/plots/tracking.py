@@ -29,7 +29,7 @@ def incremental_tracking(weekly: pd.DataFrame) -> Figure:
     )
     whole = weekly[weekly["days"] == WEEK]
     _draw(axes, whole, _days(whole), "", "-")
-    axes.legend(frameon=False)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
