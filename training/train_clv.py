@@ -11,10 +11,29 @@ from training.prepare import data_window, history
 from training.ready import require_ready
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from lifestage.fitting.clv import FittedClv
     from lifestage.settings import Shop
 
 DESCRIPTION = """Fit an order model and Gamma-Gamma on every buyer's history, check them on the newest complete holdout,
 and register the model as <shop>-clv@challenger. Both fits use rows before their cutoff only."""
+
+
+def tables_of(fitted: "FittedClv") -> "dict[str, DataFrame]":
+    """By name, the tables of a run: the holdout's, and how often customers of the shipped fit ordered."""
+    from lifestage.clv.frequencies import repeat_order_counts
+
+    result = fitted.evaluation
+    tables = {
+        "forecasts": result.comparison(),
+        "orders_by_frequency": result.by_frequency,
+        "orders_by_silence": result.by_silence,
+        "value_deciles": result.deciles,
+        "cohorts": result.cohorts,
+        "repeat_orders": repeat_order_counts(fitted.shipped, fitted.summary),
+    }
+    return tables if result.weekly is None else {**tables, "weekly_orders": result.weekly}
 
 
 def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> None:
@@ -43,19 +62,18 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
         run.metrics(result.metrics())
         run.document(model.parameters(), "parameters")
         run.document(dict(fitted.choice), "choice")
-        run.table(result.by_frequency, "orders_by_frequency")
-        run.table(result.deciles, "value_deciles")
-        run.figure(plots.orders_by_frequency(result), "orders_by_frequency")
-        run.figure(plots.deciles(result), "value_deciles")
-        run.figure(plots.probability_alive_matrix(model), "probability_alive")
-        run.figure(plots.expected_repeat_purchases(model), "expected_repeat_purchases")
+        for name, table in tables_of(fitted).items():
+            run.table(table, name)
+        for name, figure in plots.pictures(result, model, fitted.summary).items():
+            run.figure(figure, name)
         folder = Path(scratch) / "clv"
         model.save(folder, {**window, "metrics": result.metrics()})
         inputs = ["frequency", "recency", "T", "monetary_value"]
         version = run.model(folder, f"{shop.shop}-clv", inputs, ClvModel.OUTPUTS)
     for line in fitted.notes():
         say(f"CLV {line}")
-    for line in model.notes():
+    left_out = [note for name, note in result.notes.items() if f"{name}_orders" not in result.errors]
+    for line in (*model.notes(), *left_out):
         say(f"note: {line}")
     say(f"CLV {result.sentence()}")
     say(f"registered as {version.model} version {version.version} (challenger)")

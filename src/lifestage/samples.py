@@ -20,7 +20,7 @@ from lifestage.features import FeatureSpec, subscriptions
 from lifestage.gather import concatenated, where_blocks_lie
 from lifestage.history import Before, History
 from lifestage.labels import Definition, Outcome, eligible, labelled, outcome
-from lifestage.ragged import Floats
+from lifestage.ragged import Bools, Floats, at
 from lifestage.references import BUYERS, ELIGIBLE
 from lifestage.scoring import clv_summary, model_columns
 
@@ -153,12 +153,21 @@ def holdouts(
 
 
 @where_blocks_lie(join_daily)
-def shop_days(blocks: Iterable[History], cutoff: int, *, progress: Progress | None = None) -> Daily:
-    """First and repeat purchases of each local day before the cutoff."""
+def shop_days(
+    blocks: Iterable[History],
+    cutoff: int,
+    *,
+    came_before: int | None = None,
+    progress: Progress | None = None,
+) -> Daily:
+    """First and repeat purchases of each local day before the cutoff; of those who first came before an instant."""
     parts = []
     for history in blocks:
         bought = history.before(cutoff).purchases
-        parts.append(daily(bought.starts, bought.ends, bought.day))
+        known = bought.counts > 0
+        if came_before is not None:
+            known &= at(bought.t, bought.starts, known) < came_before
+        parts.append(daily(bought.starts, np.where(known, bought.ends, bought.starts), bought.day))
         if progress is not None:
             progress(len(history))
     return join_daily(parts)
@@ -179,6 +188,8 @@ class Buyers:
     outcome: Outcome
     eligible: np.ndarray[tuple[int], np.dtype[np.bool_]]
     """Which of them are eligible for the churn model, in the order of its samples."""
+    earlier: Outcome | None = None
+    """What they did in some days before the cutoff."""
 
 
 @where_blocks_lie(concatenated)
@@ -189,19 +200,26 @@ def buyers(
     *,
     definition: Definition,
     covariates: Sequence[str] = (),
+    earlier: tuple[int, int] | None = None,
     progress: Progress | None = None,
 ) -> Buyers:
-    """One row per customer with a purchase before the cutoff; `covariates` of the order model in their summary."""
-    summaries, orders, days, spend, able = [], [], [], [], []
+    """One row per customer with a purchase before the cutoff.
+
+    covariates: of the order model, in their summary. earlier: [start, end) before the cutoff, of `Buyers.earlier`.
+    """
+    if earlier is not None and earlier[1] > cutoff:
+        raise ValueError("days before a cutoff must end by it: what is after it is not known yet")
+    summaries, able = [], []
+    after: list[Outcome] = []
+    past: list[Outcome] = []
     for history in blocks:
         view = history.before(cutoff)
         summary = clv_summary(view, covariates)
         has = summary.has_purchase
-        after = outcome(history.window(cutoff, end))
         summaries.append(summary.take(has))
-        orders.append(after.orders[has])
-        days.append(after.purchase_days[has])
-        spend.append(after.spend[has])
+        after.append(_of(outcome(history.window(cutoff, end)), has))
+        if earlier is not None:
+            past.append(_of(outcome(history.window(*earlier)), has))
         able.append(eligible(view, definition)[has])
         if progress is not None:
             progress(len(history))
@@ -209,9 +227,15 @@ def buyers(
         cutoff,
         end,
         concatenate_summaries(summaries),
-        Outcome(np.concatenate(orders), np.concatenate(days), np.concatenate(spend)),
+        concatenated(after),
         np.concatenate(able),
+        concatenated(past) if past else None,
     )
+
+
+def _of(came: Outcome, rows: Bools) -> Outcome:
+    """The chosen customers."""
+    return Outcome(came.orders[rows], came.purchase_days[rows], came.spend[rows])
 
 
 @where_blocks_lie(concatenated)

@@ -1,11 +1,15 @@
 """The holdout figures against a plain loop and by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from lifestage.clv.evaluation import errors, evaluate, naive_orders
+from lifestage.clv.baselines import Forecast
+from lifestage.clv.evaluation import errors, evaluate
 from lifestage.clv.model import ClvModel
+from lifestage.clv.pit import pit_between
 from lifestage.clv.summary import Summary
 from lifestage.errors import InputError
 
@@ -78,9 +82,86 @@ def test_a_perfect_forecast(buyers: Summary, outcome: tuple[np.ndarray, np.ndarr
         assert metrics[f"model_{part}_spearman"] == pytest.approx(1)
 
 
-def test_the_naive_rate() -> None:
-    found = naive_orders(Summary.of([0, 3, 0], [0, 20, 0], [50, 30, 0]), 60)
-    assert found.tolist() == [0, 6, 0]
+def test_other_forecasts_stand_beside(buyers: Summary, outcome: tuple[np.ndarray, np.ndarray]) -> None:
+    half = {"expected_orders": outcome[0] / 2, "expected_order_value": np.full(len(buyers), 25.0)}
+    others = {
+        "last_year": Forecast(outcome[0] * 1.1, outcome[1] * 1.1),
+        "lifetimes": Forecast(note="plain lifetimes: with penalizer 0 the BG/NBD fails"),
+    }
+    found = evaluate(half, buyers, *outcome, horizon_days=90, others=others)
+    table = found.comparison().set_index(["forecast", "of"])
+    assert list(table.index.get_level_values(0)) == ["model", "naive", "last_year", "lifetimes"] * 2
+    for name, share in (("model", -50), ("last_year", 10)):
+        for of in ("orders", "spend"):
+            assert table.loc[(name, of), "total_error_percent"] == pytest.approx(share)
+    assert np.isnan(table.loc[("lifetimes", "orders"), "mae"])
+    assert table.loc[("lifetimes", "orders"), "note"].endswith("the BG/NBD fails")
+    assert not [name for name in found.metrics() if name.startswith("lifetimes")]
+    assert found.best_naive() == "last_year"
+    assert found.sentence().count("(same days last year: ") == 2
+    assert found.by_frequency["last_year_orders"].iloc[0] == pytest.approx(
+        1.1 * found.by_frequency["actual_orders"].iloc[0]
+    )
+
+
+def test_cohorts_and_silence_equal_a_plain_loop(
+    model: ClvModel, buyers: Summary, outcome: tuple[np.ndarray, np.ndarray]
+) -> None:
+    cutoff = np.datetime64("2024-02-10", "D")
+    T = buyers.T.copy()
+    for oldest in (500.0, 900.0):  # months in a young shop, quarters in an older one
+        T[0] = oldest
+        some = replace(buyers, T=T, cutoff_day=float(cutoff.astype(np.int64)))
+        predictions = model.predict(some, horizon_days=90)
+        found = evaluate(predictions, some, *outcome, horizon_days=90)
+        names = []
+        for age in some.T:
+            day = (cutoff - int(age)).item()
+            names.append(
+                f"{day.year}-{day.month:02d}" if oldest < 730 else f"{day.year}Q{(day.month + 2) // 3}"
+            )
+        assert found.cohorts["cohort"].tolist() == sorted(set(names))
+        for row in found.cohorts.to_dict("records"):
+            mine = [i for i, name in enumerate(names) if name == row["cohort"]]
+            foreseen = sum(predictions["expected_orders"][i] for i in mine)
+            came = sum(outcome[0][i] for i in mine)
+            assert row["customers"] == len(mine)
+            assert row["total_predicted_orders"] == pytest.approx(foreseen)
+            assert row["total_actual_orders"] == came
+            assert row["total_actual_spend"] == pytest.approx(came * 25)
+            if came:
+                assert row["orders_error_percent"] == pytest.approx(100 * (foreseen / came - 1))
+            else:
+                assert np.isnan(row["orders_error_percent"])
+        begins = [0, 30, 60, 90, 120, 180, 270, 365, 540, 730]
+        groups = [max(b for b in begins if b <= s) for s in (some.T - some.recency)]
+        assert found.by_silence["from_days"].tolist() == sorted(set(groups))
+        for row in found.by_silence.to_dict("records"):
+            mine = [i for i, g in enumerate(groups) if g == row["from_days"]]
+            assert row["actual_orders"] == pytest.approx(sum(outcome[0][i] for i in mine) / len(mine))
+    assert evaluate(
+        predictions, buyers, *outcome, horizon_days=90
+    ).cohorts.empty  # which day it is, is not known
+
+
+def test_how_sure_forecasts_were_becomes_metrics(
+    buyers: Summary, outcome: tuple[np.ndarray, np.ndarray]
+) -> None:
+    n = len(buyers)
+    given = {
+        "expected_orders": np.ones(n),
+        "expected_order_value": np.ones(n),
+        "spend_low": np.zeros(n),
+        "spend_high": np.full(n, 30.0),
+        "p_order": np.full(n, 0.5),
+    }
+    u = (np.arange(n) + 0.5) / n
+    pit = pit_between(u, u)
+    found = evaluate(given, buyers, *outcome, horizon_days=90, spend_pit=pit, order_pit=pit).metrics()
+    assert found["model_spend_coverage_80"] == np.mean(outcome[1] <= 30)
+    assert found["model_spend_coverage_80_expected"] == pytest.approx(0.9)
+    assert found["model_spend_pit_central_80"] == pytest.approx(0.8, abs=2 / n)
+    assert found["model_orders_pit_central_80"] == pytest.approx(0.8, abs=2 / n)
 
 
 def test_fewer_than_ten_customers_and_nobody() -> None:

@@ -78,7 +78,10 @@ RULE = Definition("purchase", 60, 100)
 SPEC = features.FeatureSpec(behaviour=True, event_types=("x", "z"))
 FUNCTIONS: dict[str, Callable[[HistoryFile], Any]] = {
     "samples": lambda file: samples.churn_samples(file, [CUTOFF, CUTOFF + DAY], definition=RULE, spec=SPEC),
-    "buyers": lambda file: samples.buyers(file, CUTOFF, CUTOFF + 60 * DAY, definition=RULE),
+    "buyers": lambda file: samples.buyers(
+        file, CUTOFF, CUTOFF + 60 * DAY, definition=RULE, earlier=(CUTOFF - 90 * DAY, CUTOFF - 30 * DAY)
+    ),
+    "days": lambda file: samples.shop_days(file, CUTOFF + 60 * DAY, came_before=CUTOFF),
     "drawn": lambda file: samples.drawn_buyers(file, CUTOFF, 0.5),
     "learn": lambda file: features.learn(file, CUTOFF, Features(max_event_types=2)),
 }

@@ -1,53 +1,89 @@
-"""Holdout evaluation: orders and spend foreseen at a cutoff against what came, beside the naive rate."""
+"""Holdout evaluation: orders and spend foreseen at a cutoff against what came, beside other forecasts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from lifestage.clv import groups
+from lifestage.clv.baselines import Forecast, past_rate
+from lifestage.clv.pit import Pit, SpendIntervals, spend_intervals
 from lifestage.clv.summary import Summary
 from lifestage.errors import InputError
-from lifestage.ragged import Floats, Ints
+from lifestage.ragged import Floats
 
-LAST_FREQUENCY = 10
-"""Customers with this many repeat days or more are one group of the table by frequency."""
+LABELS = {
+    "model": "model",
+    "naive": "own past rate",
+    "last_year": "same days last year",
+    "lifetimes": "plain lifetimes",
+}
+"""Forecasts that are compared, by name."""
+NAIVE = ("naive", "last_year")
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """The figures of one holdout.
 
-    errors: metric by "<model|naive>_<orders|spend>". by_frequency: one row per number of repeat days before
-    the cutoff. deciles: one row per tenth of customers by predicted spend, the best first. Both tables hold
-    means per customer.
+    errors: metric by "<forecast>_<orders|spend>", forecasts of LABELS. by_frequency, by_silence, deciles: means per
+    customer (groups.py); cohorts: totals by time of the first purchase. notes: by forecast, how it was made or why it
+    was left out. order_pit, spend: how sure the forecasts were; weekly: repeat orders from the shop's first day on
+    (weekly.py); None where the caller did not ask for them.
     """
 
     errors: Mapping[str, Mapping[str, float]]
     by_frequency: pd.DataFrame
+    by_silence: pd.DataFrame
     deciles: pd.DataFrame
+    cohorts: pd.DataFrame
     horizon_days: float
+    notes: Mapping[str, str] = field(default_factory=dict)
+    order_pit: Pit | None = None
+    spend: SpendIntervals | None = None
+    weekly: pd.DataFrame | None = None
 
     def metrics(self) -> dict[str, float]:
-        """One finite number per "<model|naive>_<orders|spend>_<metric>"; an undefined one is left out."""
-        return {
+        """One finite number per "<forecast>_<orders|spend>_<metric>"; an undefined one is left out."""
+        found = {
             f"{name}_{metric}": value for name, row in self.errors.items() for metric, value in row.items()
         }
+        if self.order_pit is not None:
+            found["model_orders_pit_central_80"] = self.order_pit.central
+        if self.spend is not None:
+            found["model_spend_pit_central_80"] = self.spend.pit.central
+            found["model_spend_coverage_80"] = self.spend.coverage
+            found["model_spend_coverage_80_expected"] = self.spend.expected_coverage
+        return found
+
+    def comparison(self) -> pd.DataFrame:
+        """One row per forecast and target (orders, spend): its errors, and the note; NaN where it was left out."""
+        rows = [
+            {"forecast": name, "of": of, **self.errors.get(f"{name}_{of}", {}), "note": self.notes.get(name)}
+            for of in ("orders", "spend")
+            for name in LABELS
+            if f"{name}_{of}" in self.errors or name in self.notes
+        ]
+        return pd.DataFrame(rows)
+
+    def best_naive(self) -> str:
+        """The naive forecast with the least mean absolute error a customer in orders."""
+        return min((n for n in NAIVE if f"{n}_orders" in self.errors), key=self._mae)
+
+    def _mae(self, name: str) -> float:
+        return self.errors[f"{name}_orders"]["mae"]
 
     def sentence(self) -> str:
-        """The holdout in one sentence, beside the naive rate."""
-        model, naive = self.errors["model_orders"], self.errors["naive_orders"]
+        """The holdout in one sentence, beside the best naive forecast."""
+        model, best = self.errors["model_orders"], self.best_naive()
+        naive, label = self.errors[f"{best}_orders"], LABELS[best]
         return (
             f"over the {self.horizon_days:g} days after the cutoff: {_total(model)} orders expected for "
-            f"{model['total_actual']:.0f} that came (own past rate: {_total(naive)}); mean absolute error a "
-            f"customer {model['mae']:.3f} orders (own past rate: {naive['mae']:.3f})"
+            f"{model['total_actual']:.0f} that came ({label}: {_total(naive)}); mean absolute error a "
+            f"customer {model['mae']:.3f} orders ({label}: {naive['mae']:.3f})"
         )
-
-
-def naive_orders(summary: Summary, horizon_days: float) -> Floats:
-    """One per customer: own past rate of repeat days x horizon (0 on the first day), the baseline to beat."""
-    return summary.frequency / np.maximum(summary.T, 1.0) * horizon_days
 
 
 def evaluate(
@@ -57,12 +93,17 @@ def evaluate(
     actual_spend: Floats,
     *,
     horizon_days: float,
+    others: Mapping[str, Forecast] | None = None,
+    order_pit: Pit | None = None,
+    spend_pit: Pit | None = None,
+    weekly: pd.DataFrame | None = None,
 ) -> Evaluation:
     """Predictions of a model for [cutoff, cutoff + horizon) against what came.
 
     predictions: of `ClvModel.predict` for that horizon. summary: at the cutoff, customers with a purchase
     only. actual_orders: distinct purchase days in the window; actual_spend: currency. Predicted spend is
-    undiscounted and before margin; the naive spend is naive orders at the customer's own mean repeat day.
+    undiscounted and before margin. others: further forecasts beside the own past rate, by name of LABELS.
+    order_pit, spend_pit, weekly: of pit.py and weekly.py, as they stand.
 
     Raises InputError where a column is not finite or not one number a customer.
     """
@@ -73,29 +114,35 @@ def evaluate(
         "predicted_spend": expected * predictions["expected_order_value"],
         "actual_spend": actual_spend.astype(np.float64),
     }
+    given = {"naive": past_rate(summary, horizon_days), **(others or {})}
+    pairs = {name: (columns[f"predicted_{name}"], columns[f"actual_{name}"]) for name in ("orders", "spend")}
+    found = {f"model_{name}": pair for name, pair in pairs.items()}
+    for name, forecast in given.items():
+        for of, values in (("orders", forecast.orders), ("spend", forecast.spend)):
+            if values is not None:
+                found[f"{name}_{of}"] = (values, pairs[of][1])
+                columns[f"{name}_{of}"] = values
     for name, column in columns.items():
         if column.shape != (len(summary),) or not np.isfinite(column).all() or not len(column):
             raise InputError(
                 f"{name} must be {len(summary)} finite numbers (one at least), one for each customer "
                 "with a purchase before the cutoff; leave out the others"
             )
-    naive = naive_orders(summary, horizon_days)
-    pairs = {
-        "model_orders": (columns["predicted_orders"], columns["actual_orders"]),
-        "naive_orders": (naive, columns["actual_orders"]),
-        "model_spend": (columns["predicted_spend"], columns["actual_spend"]),
-        "naive_spend": (naive * summary.monetary_value, columns["actual_spend"]),
-    }
-    group = np.minimum(summary.frequency, LAST_FREQUENCY).astype(np.int64)
-    place = np.argsort(-columns["predicted_spend"], kind="stable")
-    decile = np.empty(len(place), np.int64)
-    decile[place] = np.arange(len(place)) * 10 // len(place) + 1
-    columns["naive_orders"] = naive
+    spend = None
+    if spend_pit is not None:
+        low, high, p_order = (predictions[name] for name in ("spend_low", "spend_high", "p_order"))
+        spend = spend_intervals(low, high, p_order, columns["actual_spend"], spend_pit)
     return Evaluation(
-        {name: errors(*pair) for name, pair in pairs.items()},
-        _means(group, "frequency", columns),
-        _means(decile, "decile", columns),
+        {name: errors(*pair) for name, pair in found.items()},
+        groups.by_frequency(summary, columns),
+        groups.by_silence(summary, columns),
+        groups.deciles(columns["predicted_spend"], columns),
+        groups.cohorts(summary, columns),
         horizon_days,
+        {name: forecast.note for name, forecast in given.items() if forecast.note},
+        order_pit,
+        spend,
+        weekly,
     )
 
 
@@ -122,10 +169,3 @@ def errors(predicted: Floats, actual: Floats) -> dict[str, float]:
 def _total(row: Mapping[str, float]) -> str:
     share = f" ({row['total_error_percent']:+.1f} %)" if "total_error_percent" in row else ""
     return f"{row['total_predicted']:.0f}{share}"
-
-
-def _means(group: Ints, name: str, columns: Mapping[str, Floats]) -> pd.DataFrame:
-    """One row per group present: customers in it, and the mean of each column."""
-    found, number, size = np.unique(group, return_inverse=True, return_counts=True)
-    means = {key: np.bincount(number, weights=values) / size for key, values in columns.items()}
-    return pd.DataFrame({name: found, "customers": size, **means})

@@ -2,20 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from lifestage.clv import evaluation as clv_evaluation
 from lifestage.clv.clock import Clock
+from lifestage.clv.evaluation import Evaluation
 from lifestage.clv.families import FAMILIES
 from lifestage.clv.held import Held
 from lifestage.clv.level import Level, level_ahead
 from lifestage.clv.model import ClvModel
 from lifestage.clv.order_choice import HeldFits, fit_orders, rank, why
 from lifestage.clv.season import Season, find_season
+from lifestage.clv.summary import Summary
 from lifestage.errors import InputError
+from lifestage.fitting.clv_holdout import grade, held_out
 from lifestage.fitting.plan import Progress, definition_of, folds_of, silent
 from lifestage.history_file import HistoryFile
 from lifestage.labels.definitions import after_days
@@ -36,10 +37,14 @@ class FittedClv:
     """The shipped fit on everything before as_of, and the holdout figures of a fit at `holdout_from`."""
 
     shipped: ClvModel
-    evaluation: clv_evaluation.Evaluation
+    evaluation: Evaluation
     holdout_from: int
     choice: Mapping[str, Any]
     """What spoke for the order model, its season and its level, of both fits (JSON); `notes` in words."""
+    evaluated: ClvModel
+    """The fit at `holdout_from`."""
+    summary: Summary
+    """Of everybody with a purchase before as_of: what the shipped fit saw."""
 
     def notes(self) -> list[str]:
         """What was chosen and why, one sentence each."""
@@ -65,11 +70,10 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
     else:
         holdout_from = folds_of(shop, file).test
     rule = definition_of(shop)
-    end = after_days(holdout_from, horizon, file.zone)
     with progress("CLV: summaries", 2 * file.customers) as step:
-        asked = partial(buyers, file, definition=rule, covariates=shop.clv.covariates, progress=step)
-        held_out = asked(holdout_from, end)
-        everyone = asked(facts["as_of"], facts["as_of"])
+        names, now = shop.clv.covariates, facts["as_of"]
+        known = held_out(file, holdout_from, horizon, definition=rule, covariates=names, progress=step)
+        everyone = buyers(file, now, now, definition=rule, covariates=names, progress=step)
     windows = _windows(shop, file, holdout_from)
     share = min(1.0, DRAWN / max(file.customers, 1))
     with progress("CLV: earlier forecasts", file.customers) as step:
@@ -79,7 +83,7 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
     fits, known = {}, HeldFits()
     with progress("CLV: fitting", 2) as step:
         for name, cutoff, material, days in (
-            ("evaluated", holdout_from, held_out, horizon),
+            ("evaluated", holdout_from, known, horizon),
             ("shipped", facts["as_of"], everyone, shop.clv.horizon_days),
         ):
             due = {c: one for c, one in held.items() if windows[c] <= cutoff}
@@ -88,14 +92,9 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
                 material.summary, horizon_days=days, order_models=models, clock=clock, **terms
             )
             step(1)
-    result = clv_evaluation.evaluate(
-        fits["evaluated"].predict(held_out.summary),
-        held_out.summary,
-        held_out.outcome.purchase_days,
-        held_out.outcome.spend,
-        horizon_days=horizon,
-    )
-    return FittedClv(fits["shipped"], result, holdout_from, choice)
+    with progress("CLV: holdout", file.customers) as step:
+        result = grade(file, fits["evaluated"], known, horizon, step)
+    return FittedClv(fits["shipped"], result, holdout_from, choice, fits["evaluated"], everyone.summary)
 
 
 def _windows(shop: Shop, file: HistoryFile, newest: int) -> dict[int, int]:
