@@ -72,7 +72,7 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
     rule = definition_of(shop)
     with progress("CLV: summaries", 2 * file.customers) as step:
         names, now = shop.clv.covariates, facts["as_of"]
-        known = held_out(file, holdout_from, horizon, definition=rule, covariates=names, progress=step)
+        graded = held_out(file, holdout_from, horizon, definition=rule, covariates=names, progress=step)
         everyone = buyers(file, now, now, definition=rule, covariates=names, progress=step)
     windows = _windows(shop, file, holdout_from)
     share = min(1.0, DRAWN / max(file.customers, 1))
@@ -83,7 +83,7 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
     fits, known = {}, HeldFits()
     with progress("CLV: fitting", 2) as step:
         for name, cutoff, material, days in (
-            ("evaluated", holdout_from, known, horizon),
+            ("evaluated", holdout_from, graded, horizon),
             ("shipped", facts["as_of"], everyone, shop.clv.horizon_days),
         ):
             due = {c: one for c, one in held.items() if windows[c] <= cutoff}
@@ -93,7 +93,7 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
             )
             step(1)
     with progress("CLV: holdout", file.customers) as step:
-        result = grade(file, fits["evaluated"], known, horizon, step)
+        result = grade(file, fits["evaluated"], graded, horizon, step)
     return FittedClv(fits["shipped"], result, holdout_from, choice, fits["evaluated"], everyone.summary)
 
 
