@@ -1,11 +1,12 @@
 """Both models of a shop from its history file: evaluation fit, holdout figures, shipped fit. No tracking here."""
 
 from lifestage.fitting.churn import FittedChurn, fit_churn
-from lifestage.fitting.clv import FittedClv, fit_clv
+from lifestage.fitting.clv import ClvHoldout, FittedClv, fit_clv, holdout_at
 from lifestage.fitting.draws import Parts, Samples, draw_samples, parts_of, shares_of
 from lifestage.fitting.plan import Progress, definition_of, families_of, folds_of, learn_features, silent
 
 __all__ = [
+    "ClvHoldout",
     "FittedChurn",
     "FittedClv",
     "Parts",
@@ -17,6 +18,7 @@ __all__ = [
     "fit_churn",
     "fit_clv",
     "folds_of",
+    "holdout_at",
     "learn_features",
     "parts_of",
     "shares_of",
