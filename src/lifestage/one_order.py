@@ -30,8 +30,11 @@ TEXTS = {
 def of_one_order(
     columns: Mapping[str, pa.Array], order_model: str | None, language: str
 ) -> list[tuple[Sentence, npt.NDArray[np.bool_]]]:
-    """The sentence for customers with one purchase day, and whom it is for, bool[n]; none without an order model."""
-    if order_model is None:
+    """The sentence for customers with one purchase day, and whom it is for, bool[n].
+
+    None without an order model, or where `columns`, which a caller may have chosen, do not tell who they are.
+    """
+    if order_model is None or not {"purchase_days", "p_alive"} <= set(columns):
         return []
     template = TEXTS[language, order_model == ALIVE_UNTIL_LEFT].format(model=LABELS[order_model])
     once = pc.fill_null(pc.equal(columns["purchase_days"], 1.0), False)

@@ -122,7 +122,7 @@ def forecasts(errors: list[float], step: int = 30) -> tuple[dict[int, float], di
 
 def test_a_level_that_is_always_wrong_is_put_right() -> None:
     found = level_ahead(*forecasts([-0.3] * 12), 30, 1_000 + 12 * 30)
-    assert 0.9 < found.trust < 1
+    assert 0.9 < found.trust <= 1
     assert found.factor == pytest.approx(np.exp(-0.3), rel=0.03)
     assert "12 earlier forecasts of all orders were off by 26 %" in found.sentence()
 

@@ -79,7 +79,7 @@ def test_no_season_where_there_is_none() -> None:
 def test_a_year_and_a_half_is_too_little() -> None:
     factors, why, _ = found(540, FACTORS)
     assert factors == ()
-    assert "whole months were seen; a season asks for 24" in why
+    assert "whole months were seen, and a season asks for 24" in why
 
 
 def test_days_against_a_plain_loop() -> None:

@@ -14,6 +14,7 @@ from lifestage.clv.clock import MONTHS, Clock, month_starts
 from lifestage.clv.daily import Daily, expected_repeats
 from lifestage.ragged import Floats
 
+UNSEEN = "what the calendar brings, such as a Christmas, is not foreseen"
 CYCLES = 2
 FEWEST = 20.0
 """Orders that a month must have been expected to bring, to say anything about its season."""
@@ -42,7 +43,11 @@ def find_season(days: Daily, name: str, params: Any) -> Season:
     months = np.arange(begun, last + (days.first_day + len(days) >= month_starts()[last + 1]))
     usable = len(months) // MONTHS
     if usable < CYCLES:
-        return Season((), 0.0, f"{len(months)} whole months were seen; a season asks for {CYCLES * MONTHS}")
+        return Season(
+            (),
+            0.0,
+            f"{len(months)} whole months were seen, and a season asks for {CYCLES * MONTHS}; {UNSEEN}",
+        )
     months = months[-usable * MONTHS :]
     seen = np.bincount(numbers, weights=days.repeats, minlength=last + 1)[months]
     factors = np.ones(MONTHS)

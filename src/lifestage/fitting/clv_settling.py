@@ -11,7 +11,7 @@ from lifestage.clv.families import FAMILIES
 from lifestage.clv.held import Held
 from lifestage.clv.level import Level, level_ahead
 from lifestage.clv.order_choice import HeldFits, fit_orders, rank, why
-from lifestage.clv.season import Season, find_season
+from lifestage.clv.season import UNSEEN, Season, find_season
 from lifestage.fitting.plan import Progress, silent
 from lifestage.history_file import HistoryFile
 from lifestage.labels.definitions import after_days
@@ -102,7 +102,9 @@ def _season(shop: Shop, file: HistoryFile, cutoff: int, models: Sequence[str]) -
         return Season((), 0.0, "switched off")
     seen_days = (cutoff - file.facts["first_purchase"]) / DAY
     if seen_days < 2 * 365:
-        return Season((), 0.0, f"{seen_days:.0f} days were seen; a season asks for two full years")
+        return Season(
+            (), 0.0, f"{seen_days:.0f} days were seen, and a season asks for two full years; {UNSEEN}"
+        )
     newest = holdouts(file, {cutoff: cutoff}, shop.churn.horizon_days, _share(file))[cutoff]
     fitted = fit_orders(newest.customers, models)
     return find_season(shop_days(file, cutoff), fitted.name, fitted.params)
