@@ -12,11 +12,11 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from lifestage import engines, settings
+from lifestage import engines, fitting, settings
 from lifestage import release as releases
 from lifestage.decision import condition_columns, finish
 from lifestage.errors import InputError
-from lifestage.fitting import Progress, fit_churn, fit_clv, learn_features, silent
+from lifestage.fitting import FittedClv, Progress, fit_churn, learn_features, silent
 from lifestage.history_file import HistoryFile
 from lifestage.lifecycle import policy as policies
 from lifestage.localtime import midnight
@@ -111,7 +111,7 @@ def fit(
         file = _history(config, folder, _instant(as_of, timezone))
         spec = learn_features(config, file, progress)
         policy = policies.load(config.policy, spec)
-        clv = fit_clv(config, file, progress) if transactions is not None else None
+        clv = fitting.fit_clv(config, file, progress) if transactions is not None else None
         churn = fit_churn(config, file, progress, spec=spec)
         if clv is not None:
             clv.shipped.save(folder / "clv", {"metrics": clv.evaluation.metrics()})
@@ -142,6 +142,29 @@ def fit(
         )
     releases.point_to(Path(into), name)
     return releases.load(Path(into) / name)
+
+
+def fit_clv(
+    transactions: pd.DataFrame,
+    *,
+    customers: pd.DataFrame | None = None,
+    as_of: date | str | None = None,
+    shop: str = "shop",
+    timezone: str = "UTC",
+    currency: str = "USD",
+    progress: Progress = silent,
+    **options: Any,
+) -> FittedClv:
+    """Train the CLV model alone: the model, its holdout figures (for lifestage.clv.plots) and what spoke for it.
+
+    Arguments as in `fit`; clv={"model": "mbg_nbd", "covariates": [...]} and the like are options. The holdout is as
+    long as churn={"horizon_days": ...}. Raises InputError.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        frames = _given(transactions, {"customers": customers})
+        config = _shop(frames, folder, {"shop": shop, "timezone": timezone, "currency": currency, **options})
+        return fitting.fit_clv(config, _history(config, folder, _instant(as_of, timezone)), progress)
 
 
 def load(folder: str | Path) -> Release:

@@ -13,7 +13,7 @@ from lifestage.ragged import Floats
 def probability_alive_matrix(model: ClvModel, max_frequency: int = 20, T: int = 365) -> Figure:
     """P(alive) of customers of age T days, by frequency 1..max_frequency and days since the last order."""
     x, silence = _grid(1, max_frequency, T)
-    alive = model.family.probability_alive(model.orders, x, T - silence, np.full_like(x, T))
+    alive = model.family.probability_alive(model.orders, x, T - silence, np.full_like(x, T)).reshape(T, -1)
     return _picture(f"P(alive) of customers of age {T} days", alive, x, "P(alive)", 1.0)
 
 
@@ -27,13 +27,15 @@ def expected_orders_matrix(model: ClvModel, max_frequency: int = 20, T: int = 36
     alive = model.family.probability_alive(model.orders, x, T - silence, age)
     t = model.clock.level * model.horizon_days
     orders = alive * model.family.expected_purchases_given_alive(model.orders, t, x, age)
+    orders = orders.reshape(T, -1)
     title = f"Orders expected in {model.horizon_days:g} days, of customers of age {T} days"
     return _picture(title, orders, x, "orders a customer", None)
 
 
 def _grid(low: int, high: int, T: int) -> tuple[Floats, Floats]:
+    """Frequency and silence of every cell, a row of cells after the other: one entry a customer, as models ask."""
     x, silence = np.meshgrid(np.arange(float(low), high + 1.0), np.arange(0.0, T))
-    return x, silence
+    return x.ravel(), silence.ravel()
 
 
 def _picture(title: str, values: Floats, x: Floats, unit: str, most: float | None) -> Figure:
