@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lifestage.decision import RFM, align
+from lifestage.decision import RFM, align, staged_by
 from lifestage.errors import InputError
 from lifestage.lifecycle.columns import DERIVED, Published
 from lifestage.lifecycle.policy import Policy
-from lifestage.lifecycle.staging import assign, columns_read
+from lifestage.lifecycle.staging import columns_read
 from lifestage.record_values import identifier
 from serving.models import StageRequest
 from serving.problems import bad
@@ -32,7 +32,7 @@ def stage(state: State, request: StageRequest, now: int) -> dict[str, Any]:
     block = _block(state, request)
     previous = align(previous_stages(request.customers, zone), block["customer_id"])
     try:
-        staged = assign(policy, pa.table(block), as_of, previous)
+        staged = staged_by(state.release, pa.table(block), as_of, previous)
     except InputError as error:
         raise bad(str(error)) from None
     staged = staged.add_column(0, "customer_id", block["customer_id"])

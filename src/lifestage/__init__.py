@@ -1,7 +1,7 @@
 """Lifestage: churn and customer-lifetime-value scores, lifecycle stages and the next action for every customer.
 
-For Python users: `fit`, `fit_clv`, `load`, `score` and `stage` take and give pandas frames; the functions underneath are those of
-the training scripts and of the service.
+For Python users: `fit`, `fit_clv`, `load`, `score` and `stage` take and give pandas frames; the functions underneath
+are those of the training scripts and of the service.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -113,13 +113,21 @@ def decide_block(
     return finish(columns, as_of, release, previous)
 
 
+def staged_by(release: Release, columns: pa.Table, as_of: int, previous: pa.Table | None) -> pa.Table:
+    """One row per row of `columns`: staging.RESULT, with what the release's order model adds to `reasons`."""
+    model = release.clv.order_model if release.clv else None
+    more = of_one_order(
+        dict(zip(columns.column_names, columns.columns, strict=True)), model, release.policy.language
+    )
+    return assign(release.policy, columns, as_of, previous, more)
+
+
 def finish(
     columns: Mapping[str, pa.Array], as_of: int, release: Release, previous: pa.Table | None
 ) -> pa.Table:
     """Stage published columns and lay the rows out as schemas.SCORE."""
     ids = columns["customer_id"]
-    more = of_one_order(columns, release.clv.order_model if release.clv else None, release.policy.language)
-    staged = assign(release.policy, pa.table(dict(columns)), as_of, align(previous, ids), more)
+    staged = staged_by(release, pa.table(dict(columns)), as_of, align(previous, ids))
     n = len(ids)
     constant = {
         "as_of": pa.array([as_of], pa.int64()).cast(SCORE.field("as_of").type)[0],
