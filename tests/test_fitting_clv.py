@@ -121,3 +121,18 @@ def test_a_season_is_found_from_a_long_enough_history(tmp_path: Path) -> None:
     assert min(season[10:]) > 1.4 * max(season[1:9])
     assert "the years agree on" in fitted.notes()[1]
     assert fitted.choice["shipped"]["season"]["factors"] == list(season)
+
+
+def test_of_a_giant_shop_all_histories_and_some_customers_are_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, file = shop_of(tmp_path, orders(1_500, 7), model="mbg_nbd", level=False)
+    whole = fit_clv(shop, file)
+    monkeypatch.setattr("lifestage.fitting.clv.MOST", 500)
+    some = fit_clv(shop, file)
+    assert some.shipped.orders == whole.shipped.orders  # compressed, all of them
+    assert some.shipped.gamma_gamma != whole.shipped.gamma_gamma
+    assert len(some.summary) == pytest.approx(len(whole.summary) / 3, rel=0.2)
+    one, all_ = (fitted.evaluation.errors["model_orders"] for fitted in (some, whole))
+    assert one["total_actual"] == pytest.approx(all_["total_actual"] / 3, rel=0.35)
+    assert one["mae"] == pytest.approx(all_["mae"], rel=0.25)

@@ -114,10 +114,15 @@ def _draw(history: History, keys: Hashes, share: float) -> tuple[History, Hashes
     return history.take(rows), keys[rows]
 
 
+def _drawn(history: History, share: float) -> History:
+    """The customers that a share of all comes to."""
+    return _draw(history, _hashes(history), share)[0] if share < 1 else history
+
+
 @where_blocks_lie(join_compressed)
 def drawn_buyers(blocks: Iterable[History], cutoff: int, share: float) -> Compressed | None:
     """The BTYD summaries of a share of the customers with a purchase before `cutoff`; None where there is nobody."""
-    drawn = (_draw(history, _hashes(history), share)[0] for history in blocks)
+    drawn = (_drawn(history, share) for history in blocks)
     return join_compressed([_compressed(clv_summary(some.before(cutoff))) for some in drawn])
 
 
@@ -141,7 +146,7 @@ def holdouts(
     """
     parts: list[dict[int, Held]] = []
     for history in blocks:
-        some, _ = _draw(history, _hashes(history), share) if share < 1 else (history, None)
+        some = _drawn(history, share)
         at = {}
         for cutoff, end in windows.items():
             came = outcome(some.window(cutoff, end)).purchase_days
@@ -158,12 +163,16 @@ def shop_days(
     cutoff: int,
     *,
     came_before: int | None = None,
+    share: float = 1.0,
     progress: Progress | None = None,
 ) -> Daily:
-    """First and repeat purchases of each local day before the cutoff; of those who first came before an instant."""
+    """First and repeat purchases of each local day before the cutoff; of those who first came before an instant.
+
+    `share`: of the customers to draw, by a hash of their id.
+    """
     parts = []
     for history in blocks:
-        bought = history.before(cutoff).purchases
+        bought = _drawn(history, share).before(cutoff).purchases
         known = bought.counts > 0
         if came_before is not None:
             known &= at(bought.t, bought.starts, known) < came_before
@@ -190,6 +199,8 @@ class Buyers:
     """Which of them are eligible for the churn model, in the order of its samples."""
     earlier: Outcome | None = None
     """What they did in some days before the cutoff."""
+    share: float = 1.0
+    """Of the customers that were drawn."""
 
 
 @where_blocks_lie(concatenated)
@@ -201,11 +212,13 @@ def buyers(
     definition: Definition,
     covariates: Sequence[str] = (),
     earlier: tuple[int, int] | None = None,
+    share: float = 1.0,
     progress: Progress | None = None,
 ) -> Buyers:
     """One row per customer with a purchase before the cutoff.
 
     covariates: of the order model, in their summary. earlier: [start, end) before the cutoff, of `Buyers.earlier`.
+    share: of the customers to draw, by a hash of their id.
     """
     if earlier is not None and earlier[1] > cutoff:
         raise ValueError("days before a cutoff must end by it: what is after it is not known yet")
@@ -213,13 +226,14 @@ def buyers(
     after: list[Outcome] = []
     past: list[Outcome] = []
     for history in blocks:
-        view = history.before(cutoff)
+        some = _drawn(history, share)
+        view = some.before(cutoff)
         summary = clv_summary(view, covariates)
         has = summary.has_purchase
         summaries.append(summary.take(has))
-        after.append(_of(outcome(history.window(cutoff, end)), has))
+        after.append(_of(outcome(some.window(cutoff, end)), has))
         if earlier is not None:
-            past.append(_of(outcome(history.window(*earlier)), has))
+            past.append(_of(outcome(some.window(*earlier)), has))
         able.append(eligible(view, definition)[has])
         if progress is not None:
             progress(len(history))
@@ -230,6 +244,7 @@ def buyers(
         concatenated(after),
         np.concatenate(able),
         concatenated(past) if past else None,
+        share,
     )
 
 

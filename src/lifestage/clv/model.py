@@ -74,17 +74,19 @@ class ClvModel:
         margin: float,
         order_models: Sequence[str] = tuple(FAMILIES),
         clock: Clock = _PLAIN,
+        everyone: Compressed | None = None,
     ) -> "ClvModel":
         """Fit both sub-models on the customers of a summary (in days) that have a purchase.
 
         order_models: the order models to try, the preferred one first (see order_choice). clock: the calendar by
-        which the orders came, and the level ahead.
+        which the orders came, and the level ahead. everyone: histories of all customers in days of that calendar,
+        where the summary holds some drawn from them: the orders are then fitted on all, spend and covariates on some.
         Raises InputError for impossible summaries or settings, and where the data allow no model at all.
         """
         _check_settings(horizon_days, yearly_discount_rate, margin)
         summary.check()
         known = summary.take(summary.has_purchase)
-        orders = fit_orders(lived(known, clock), order_models)
+        orders = fit_orders(lived(known, clock) if everyone is None else everyone, order_models)
         spend = gamma_gamma_strata.fit(known.frequency, known.monetary_value)
         x, (t_x, T) = known.frequency, lived_times(known, clock)
         moved_by = (

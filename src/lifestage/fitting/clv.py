@@ -13,8 +13,11 @@ from lifestage.fitting.clv_settling import Earlier, earlier_forecasts, settle
 from lifestage.fitting.plan import Progress, definition_of, folds_of, silent
 from lifestage.history_file import HistoryFile
 from lifestage.labels.definitions import after_days
-from lifestage.samples import Buyers, buyers
+from lifestage.samples import Buyers, buyers, holdouts
 from lifestage.settings import Shop
+
+MOST = 2_000_000
+"""Customers held one by one, for spend, covariates and holdout figures; of a larger shop so many are drawn."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,13 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
     held = holdout_at(shop, file, holdout_from, earlier, progress)
     with progress("CLV: fitting on everybody", file.customers) as step:
         everyone = buyers(
-            file, now, now, definition=definition_of(shop), covariates=shop.clv.covariates, progress=step
+            file,
+            now,
+            now,
+            definition=definition_of(shop),
+            covariates=shop.clv.covariates,
+            share=_share(file),
+            progress=step,
         )
         shipped, choice = _fitted(shop, file, everyone, shop.clv.horizon_days, earlier)
     return FittedClv(
@@ -107,10 +116,15 @@ def holdout_at(
             horizon,
             definition=definition_of(shop),
             covariates=shop.clv.covariates,
+            share=_share(file),
             progress=step,
         )
         model, choice = _fitted(shop, file, known, horizon, earlier)
         return ClvHoldout(model, grade(file, model, known, horizon, step), choice)
+
+
+def _share(file: HistoryFile) -> float:
+    return min(1.0, MOST / max(file.customers, 1))
 
 
 def _fitted(
@@ -118,6 +132,12 @@ def _fitted(
 ) -> tuple[ClvModel, dict[str, Any]]:
     """The model of those who bought before a cutoff, and what spoke for it."""
     models, clock, choice = settle(shop, file, known.cutoff, earlier)
+    histories = None
+    if (
+        known.share < 1
+    ):  # of a giant shop the histories of all still fit, once they are compressed where they lie
+        whole = holdouts(file, {known.cutoff: known.cutoff}, shop.churn.horizon_days)[known.cutoff]
+        histories = whole.lived(clock).customers
     model = ClvModel.fit(
         known.summary,
         horizon_days=horizon_days,
@@ -125,5 +145,6 @@ def _fitted(
         margin=shop.clv.margin,
         order_models=models,
         clock=clock,
+        everyone=histories,
     )
     return model, choice

@@ -21,6 +21,7 @@ def held_out(
     *,
     definition: Definition,
     covariates: Sequence[str] = (),
+    share: float = 1.0,
     progress: Progress | None = None,
 ) -> Buyers:
     """Buyers at the cutoff, with what they did in the horizon and in the same days one year before."""
@@ -28,7 +29,14 @@ def held_out(
     past = (year_ago, after_days(year_ago, horizon_days, file.zone)) if horizon_days <= YEAR_DAYS else None
     end = after_days(cutoff, horizon_days, file.zone)
     return buyers(
-        file, cutoff, end, definition=definition, covariates=covariates, earlier=past, progress=progress
+        file,
+        cutoff,
+        end,
+        definition=definition,
+        covariates=covariates,
+        earlier=past,
+        share=share,
+        progress=progress,
     )
 
 
@@ -37,7 +45,7 @@ def grade(
 ) -> Evaluation:
     """The figures of a model fitted on the days before `known.cutoff`; known: of `held_out`."""
     summary, came, past = known.summary, known.outcome, known.earlier
-    days = shop_days(file, known.end, came_before=known.cutoff, progress=progress)
+    days = shop_days(file, known.end, came_before=known.cutoff, share=known.share, progress=progress)
     return evaluate(
         model.predict(summary, horizon_days),
         summary,
