@@ -85,15 +85,19 @@ def test_choice_and_level_are_told(tmp_path: Path) -> None:
     )
     assert "earlier forecasts of all orders were off by" in told[2]
     ranked = fitted.choice["shipped"]["holdout"]
-    assert fitted.shipped.order_model == max(
-        ranked["holdout_log_likelihood"], key=ranked["holdout_log_likelihood"].get
-    )
+    score = ranked["holdout_log_likelihood"]
+    assert score[fitted.shipped.order_model] >= max(score.values()) - 2
 
 
 def test_a_configured_model_is_taken_and_switches_switch(tmp_path: Path) -> None:
     fitted = fit_clv(*shop_of(tmp_path, orders(900, 4), model="mbg_nbd", season=False, level=False))
     assert fitted.shipped.order_model == "mbg_nbd"
-    assert fitted.notes() == ["mbg_nbd: as configured", "season: switched off", "level: switched off"]
+    assert fitted.notes() == [
+        "mbg_nbd: as configured",
+        "season: switched off",
+        "level: switched off",
+        "values are for 365 days, and forecasts were tested over 60",
+    ]
     assert fitted.shipped.clock.level == 1
 
 

@@ -145,3 +145,17 @@ def test_lifetime_value_is_that_of_lifetimes(
     found = spend.customer_lifetime_value(orders, *columns, time=6, freq="W")
     pd.testing.assert_series_equal(found, theirs, rtol=1e-9, check_names=False)
     pd.testing.assert_series_equal(spend.customer_lifetime_value(plain, *columns, time=6, freq="W"), theirs)
+
+
+def test_impossible_histories_are_refused_by_name(orders: BetaGeoFitter) -> None:
+    for given, text in (
+        ((90, 3, 150, 100), "recency is 150 in row 0, expected from 0 to T"),
+        ((90, -3, 5, 100), "frequency is -3 in row 0"),
+        ((-90, 3, 5, 100), "t is -90 in row 0"),
+        ((90, 3, 5, np.nan), "T is nan in row 0"),
+    ):
+        with pytest.raises(InputError, match=text):
+            orders.predict(*given)
+    for weights in ([-1, 2], [0, 0], [1], [np.nan, 1]):
+        with pytest.raises(InputError, match="weights must be one finite number >= 0 a row"):
+            GammaGammaFitter().fit([1, 2], [3.0, 5.0], weights=weights)

@@ -144,3 +144,34 @@ def test_every_model_finds_the_parameters_of_its_own_shop(name: str) -> None:
         assert error is not None
         assert abs(estimate - value) < 4 * error, parameter
         assert error < 0.35 * value
+
+
+@pytest.mark.parametrize("model", [bg_nbd, mbg_nbd])
+def test_a_daily_buyer_over_years(model: ModuleType) -> None:
+    """P(no order) is less than any number there, and the law is one all the same."""
+    x, T = np.array([2_000.0]), np.array([2_000.0])
+    params = BetaGeoParams(0.8, 20.0, 0.6, 2.5)
+    law = model.order_counts_given_alive(params, 1_095.0, x, T, 4_000)[:, 0]
+    assert law.sum() == pytest.approx(1, abs=1e-9)
+    mean = float(np.sum(law * np.arange(4_001)))
+    assert mean == pytest.approx(model.expected_purchases_given_alive(params, 1_095.0, x, T)[0], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "params", [(5.0, 30.0, 500.0, 500.0), (1.0, 0.2, 146.0, 193.0), (0.8, 20.0, 1e3, 4e3)]
+)
+def test_customers_who_leave_nearly_alike(params: tuple[float, ...]) -> None:
+    """Against lambda's Gauss-Laguerre nodes and p's mean, from which a Beta of such size hardly differs; any horizon."""
+    made = BetaGeoParams(*params)
+    x, T = np.array([0.0, 3.0, 2_000.0]), np.array([0.0, 50.0, 2_000.0])
+    before = np.zeros(3)
+    for t in (1.0, 90.0, 911.0, 3_650.0, 18_262.0):
+        found = mbg_nbd.expected_purchases_given_alive(made, t, x, T)
+        assert np.isfinite(found).all()
+        assert (found >= before * (1 - 1e-9)).all()  # never fewer in a longer time
+        before = found
+    p = made.a / (made.a + made.b + x + 1)
+    u, w = roots_genlaguerre(60, made.r - 1)
+    rate = u / made.alpha
+    forever = float(np.sum(w * -np.expm1(-rate * p[0] * 18_262.0) / p[0]) / w.sum())
+    assert before[0] == pytest.approx(forever, rel=0.02)

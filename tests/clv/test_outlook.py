@@ -118,6 +118,13 @@ def test_a_season_moves_orders_within_the_year(model: ClvModel) -> None:
         seasonal.predict(PEOPLE)
 
 
+def test_value_for_ever_of_a_flat_season_is_that_without(model: ClvModel) -> None:
+    slow = replace(model, yearly_discount_rate=0.005)  # for ever is thousands of years, beyond any calendar
+    flat = replace(slow, clock=Clock((1.0,) * 12))
+    found = outlook.value_for_ever(flat, replace(PEOPLE, cutoff_day=DAY))
+    np.testing.assert_allclose(found, outlook.value_for_ever(slow, PEOPLE), rtol=1e-9)
+
+
 def test_a_clock_runs_there_and_back() -> None:
     clock = Clock(tuple(np.linspace(0.5, 1.5, 12).tolist()), 1.3)
     days = np.array([0.0, 0.5, 31, 400, 4_000])

@@ -8,7 +8,7 @@ from lifestage.clv.compress import compress
 from lifestage.clv.daily import Daily, daily, expected_repeats, join_daily
 from lifestage.clv.model import ClvModel, lived
 from lifestage.clv.order_choice import fit_orders
-from lifestage.clv.season import find_season
+from lifestage.clv.season import _months, find_season
 from lifestage.clv.summary import Summary, summarise
 from lifestage.ragged import Floats, Ints
 
@@ -74,6 +74,12 @@ def test_no_season_where_there_is_none() -> None:
     factors, why, _ = found(3 * 365, np.ones(12))
     assert factors == ()
     assert "do not agree" in why
+
+
+@pytest.mark.parametrize("slope", [0.05, -0.05])
+def test_a_trend_is_no_season(slope: float) -> None:
+    logs = slope * np.arange(36) + np.random.default_rng(1).normal(0, 0.03, 36)
+    assert _months(logs.reshape(3, 12), np.full((3, 12), 1e-3))[1] == 0
 
 
 def test_a_year_and_a_half_is_too_little() -> None:

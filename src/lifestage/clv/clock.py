@@ -2,7 +2,9 @@
 
 A shop whose customers order twice as fast in December lives two operational days on each of its days. The order
 models are right in operational time as they stand (a rate lambda f(t) is a rate lambda in the time that is the
-integral of f), so season and level change times only: of the history (T, t_x) and of what lies ahead.
+integral of f), so season and level change times only: of the history (T, t_x) and of what lies ahead. One leaves
+after orders, and so by the same clock; in a Pareto/NBD, where one may leave at any moment, that is an assumption: a
+busy season is then also one in which more leave.
 """
 
 from dataclasses import dataclass
@@ -43,7 +45,12 @@ class Clock:
     level: float = 1.0
 
     def _at(self, day: Floats) -> Floats:
-        return np.interp(day, month_starts(), _operational_starts(self.season)) if self.season else day
+        if not self.season:
+            return day
+        lived = np.interp(day, month_starts(), _operational_starts(self.season))
+        return np.asarray(
+            lived + np.maximum(day - month_starts()[-1], 0.0), np.float64
+        )  # beyond it every day is one
 
     def past(self, cutoff_day: float, ago: Floats) -> Floats:
         """Operational days between so many days before the cutoff's day and that day; elementwise."""
@@ -72,4 +79,6 @@ class Clock:
             return operational / self.level
         starts = _operational_starts(self.season)
         begin = self._at(np.array(cutoff_day))
-        return np.asarray(np.interp(begin + operational / self.level, starts, month_starts()) - cutoff_day)
+        lived = begin + operational / self.level
+        day = np.interp(lived, starts, month_starts()) + np.maximum(lived - starts[-1], 0.0)
+        return np.asarray(day - cutoff_day, np.float64)

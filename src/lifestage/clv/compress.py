@@ -32,11 +32,11 @@ def distinct(*columns: Floats) -> tuple[Ints, Ints]:
 
     `columns[k][index][number]` gives `columns[k]` back; rows are ordered by the first column, then the next.
     """
-    key = _one_key(columns)
-    order = np.argsort(key, kind="stable") if key is not None else np.lexsort(columns[::-1])
+    packed = _one_key(columns)
+    order = np.lexsort(columns[::-1]) if packed is None else np.argsort(packed[0], kind="stable")
     changed = np.zeros(len(order), np.bool_)
     changed[:1] = True
-    for column in columns if key is None else (key,):
+    for column in columns if packed is None else packed[:1]:
         by_order = column[order]
         changed[1:] |= by_order[1:] != by_order[:-1]
     number = np.empty(len(order), np.int64)
@@ -44,19 +44,24 @@ def distinct(*columns: Floats) -> tuple[Ints, Ints]:
     return order[changed].astype(np.int64), number
 
 
-def _one_key(columns: Sequence[Floats]) -> Ints | None:
-    """One whole number a row, in the columns' order; None where they hold anything but small whole numbers >= 0."""
+def _one_key(columns: Sequence[Floats]) -> tuple[Ints, list[int]] | None:
+    """One whole number a row, ordered as the columns are, and how many values each has room for.
+
+    None where they hold anything but whole numbers >= 0 that fit into one.
+    """
     key = np.zeros(len(columns[0]), np.int64)
-    size = 1
+    sizes: list[int] = []
+    whole = 1
     for column in columns:
-        if not len(column):
+        if not len(column) or not (column.min() >= 0 and column.max() < _WHOLE):
             return None
-        whole = column.astype(np.int64) if column.min() >= 0 and column.max() < _WHOLE else None
-        if whole is None or (whole != column).any() or size * (int(whole.max()) + 1) > _WHOLE:
+        numbers = column.astype(np.int64)
+        sizes.append(int(numbers.max()) + 1)
+        whole *= sizes[-1]
+        if whole > _WHOLE or (numbers != column).any():
             return None
-        size *= int(whole.max()) + 1
-        key = key * (int(whole.max()) + 1) + whole
-    return key
+        key = key * sizes[-1] + numbers
+    return key, sizes
 
 
 _WHOLE = 1 << 53
@@ -77,6 +82,12 @@ def compress(frequency: Floats, recency: Floats, T: Floats, weights: Floats | No
         raise InputError(
             "no customer has a purchase before the cutoff, expected at least one; choose a later cutoff"
         )
+    if weights is None and (packed := _one_key((frequency, recency, T))) is not None:
+        key, sizes = packed
+        found, counts = np.unique(key, return_counts=True)  # sorted as numbers, which is all that is to do
+        rest, age = np.divmod(found, sizes[2])
+        x, t_x = np.divmod(rest, sizes[1])
+        return Compressed(*(column.astype(np.float64) for column in (x, t_x, age, counts)))
     index, number = distinct(frequency, recency, T)
     count = np.bincount(number, weights=weights, minlength=len(index)).astype(np.float64)
     return Compressed(frequency[index], recency[index], T[index], count)

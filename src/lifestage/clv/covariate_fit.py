@@ -19,6 +19,8 @@ SD = 1.0
 """Standard deviation of the prior on a level's logarithm: a factor of 7 either way at two of them."""
 RANGE = 4.0
 SIGNIFICANT = 0.01
+MOST_GROUPS = 150
+"""Combinations of levels with a likelihood of their own, each of which costs a pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class CovariateFit:
     params: Any
     covariates: tuple[Covariate, ...]
     report: dict[str, Any]
+    standard_errors: dict[str, float | None] | None = None
+    """Of `params`; None where they are the plain model's."""
 
 
 def fit_covariates(plain: OrderFit, everyone: Compressed, traits: Mapping[str, Trait]) -> CovariateFit:
@@ -51,10 +55,18 @@ def fit_covariates(plain: OrderFit, everyone: Compressed, traits: Mapping[str, T
     if not kept:
         said = "; ".join(f"{name}: {one['why']}" for name, one in report.items())
         return CovariateFit(plain.params, (), {**report, "why": f"covariates left out: {said}"})
+    kept.sort(key=lambda one: -alone[one.name].ratio)
+    while len(kept) > 1 and len(groups(kept, traits, len(everyone))[0]) > MOST_GROUPS:
+        report[kept.pop().name]["why"] += f"; left out: together they make more than {MOST_GROUPS} groups"
     found = _search(plain, everyone, traits, kept)
+    if not found.settled and len(kept) > 1:  # two that say the same: the one that says more
+        report["together"] = found.report()
+        kept = kept[:1]
+        found = alone[kept[0].name]
     fitted = _with_effects(kept, found.effects)
     said = "; ".join(_told(covariate) for covariate in fitted)
-    return CovariateFit(found.params, tuple(fitted), {**report, "why": f"covariates ({found.why}): {said}"})
+    report["why"] = f"covariates ({found.why}): {said}"
+    return CovariateFit(found.params, tuple(fitted), report, found.errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,7 @@ class _Found:
     ratio: float
     p_value: float
     settled: bool
+    errors: dict[str, float | None]
 
     @property
     def matters(self) -> bool:
@@ -95,12 +108,17 @@ def _search(
     values = best.log_params[:k].copy()
     values[list(family.TIME)] += np.log(unit)
     ratio = 2 * (best.log_likelihood - objective(start)[0])
+    params = family.Params(*(float(v) for v in np.exp(values)))
+    spread = None if best.covariance is None else np.sqrt(np.diag(best.covariance)[:k]) * np.array(params)
     return _Found(
-        params=family.Params(*(float(v) for v in np.exp(values))),
+        params=params,
         effects=best.log_params[k:],
         ratio=ratio,
         p_value=float(chi2.sf(max(ratio, 0.0), levels)),
         settled=best.converged and not best.at_bound.any(),
+        errors=dict.fromkeys(family.NAMES)
+        if spread is None
+        else dict(zip(family.NAMES, (float(e) for e in spread), strict=True)),
     )
 
 

@@ -68,6 +68,10 @@ class Evaluation:
         ]
         return pd.DataFrame(rows)
 
+    def _beside(self) -> str:
+        plain = self.errors.get("lifetimes_orders")
+        return "" if plain is None else f"; plain lifetimes: {_total(plain)}, {plain['mae']:.3f}"
+
     def best_naive(self) -> str:
         """The naive forecast with the least mean absolute error a customer in orders."""
         return min((n for n in NAIVE if f"{n}_orders" in self.errors), key=self._mae)
@@ -76,13 +80,13 @@ class Evaluation:
         return self.errors[f"{name}_orders"]["mae"]
 
     def sentence(self) -> str:
-        """The holdout in one sentence, beside the best naive forecast."""
+        """The holdout in one sentence, beside the best naive forecast and plain lifetimes."""
         model, best = self.errors["model_orders"], self.best_naive()
         naive, label = self.errors[f"{best}_orders"], LABELS[best]
         return (
             f"over the {self.horizon_days:g} days after the cutoff: {_total(model)} orders expected for "
             f"{model['total_actual']:.0f} that came ({label}: {_total(naive)}); mean absolute error a "
-            f"customer {model['mae']:.3f} orders ({label}: {naive['mae']:.3f})"
+            f"customer {model['mae']:.3f} orders ({label}: {naive['mae']:.3f}{self._beside()})"
         )
 
 

@@ -132,6 +132,7 @@ class OrderFitter:
         family, params = FAMILIES[self._name], self._fitted
 
         def orders(x: Floats, t_x: Floats, age: Floats, ahead: Floats) -> Floats:
+            check_possible(x, t_x, age, ahead)
             alive = family.probability_alive(params, x, t_x, age)
             return alive * family.expected_purchases_given_alive(params, ahead, x, age)
 
@@ -152,6 +153,20 @@ class OrderFitter:
         fitter._take(model.orders, None)
         _uncertainty(fitter, model.standard_errors["orders"])
         return fitter
+
+
+def check_possible(x: Floats, t_x: Floats, age: Floats, ahead: Floats | None = None) -> None:
+    """Raises InputError for a history that cannot be, by the first column at fault; matrices of lifetimes can."""
+    for name, column, good, expected in (
+        ("frequency", x, x >= 0, "0 or more"),
+        ("T", age, age >= 0, "0 or more"),
+        ("recency", t_x, (t_x >= 0) & (t_x <= age), "from 0 to T"),
+        *((("t", ahead, ahead >= 0, "0 or more"),) if ahead is not None else ()),
+    ):
+        if len(bad := np.flatnonzero(~(good & np.isfinite(column)))):
+            raise InputError(
+                f"{name} is {column[bad[0]]:g} in row {bad[0]}, expected {expected}; mend or drop such rows"
+            )
 
 
 def elementwise(function: Callable[..., Floats], *columns: Any) -> Any:
@@ -200,11 +215,15 @@ class GammaGammaFitter(lifetimes.GammaGammaFitter):  # type: ignore[misc]
         """
         _refuse_penalty(self.penalizer_coef)
         x, m = _floats(frequency), _floats(monetary_value)
-        if x.shape != m.shape or not bool(np.all((x > 0) & (m > 0) & np.isfinite(m))):
+        if x.shape != m.shape or not bool(np.all((x > 0) & np.isfinite(x) & (m > 0) & np.isfinite(m))):
             raise InputError(
-                "frequency and monetary_value must be above 0 in every row; leave one-time buyers out"
+                "frequency and monetary_value must be finite and above 0 in every row; leave one-time buyers out"
             )
         w = np.ones_like(x) if weights is None else _floats(weights)
+        if w.shape != x.shape or not bool(np.all((w >= 0) & np.isfinite(w))) or not float(w.sum()) > 0:
+            raise InputError(
+                "weights must be one finite number >= 0 a row, and not all 0: the customers it stands for"
+            )
         fitted = gamma_gamma.fit(x, m, w, None if initial_params is None else _floats(initial_params))
         self.diagnostics_ = fitted.diagnostics
         if verbose:

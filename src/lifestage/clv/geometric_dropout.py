@@ -13,7 +13,7 @@ depend on who stands beside.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import betaln, expit, expm1, gammaln, hyp2f1, log1p, polygamma, psi
+from scipy.special import betaln, expit, expm1, gammaln, hyp2f1, log1p, log_expit, polygamma, psi
 
 from lifestage.clv.compress import Compressed
 from lifestage.clv.maximise import dot
@@ -82,23 +82,44 @@ def log_likelihood(params: BetaGeoParams, first: int, x: Floats, t_x: Floats, T:
 def order_rate(now: Alive, t: Floats) -> Floats:
     """One per customer: expected orders a unit of time, at time t >= 0 after the cutoff, if alive at it.
 
-    E[lambda exp(-lambda p t)] = (R / A) 2F1(R + 1, a; a + B; -t / A): the derivative of FHL eq. (10). Pfaff's
-    transformation turns it into the form used, whose first two arguments do not grow with x and which has no
-    pole at a = 1.
+    E[lambda exp(-lambda p t)] = (R / A) 2F1(R + 1, a; a + B; -t / A): the derivative of FHL eq. (10).
     """
-    R, A, a, B = now
-    curve = hyp2f1(a, a + B - R - 1.0, a + B, t / (A + t))
-    return np.asarray(R / A * np.exp(-a * log1p(t / A)) * curve, np.float64)
+    return np.asarray(now.R / now.A * _mean_power(now, now.R + 1.0, t), np.float64)
 
 
 def alive_later(now: Alive, t: Floats) -> Floats:
     """One per customer, in [0, 1]: P(still alive at t after the cutoff), if alive at it.
 
-    E[exp(-lambda p t)] = 2F1(R, a; a + B; -t / A), transformed as in `order_rate`.
+    E[exp(-lambda p t)] = 2F1(R, a; a + B; -t / A).
+    """
+    return np.asarray(np.clip(_mean_power(now, now.R, t), 0.0, 1.0), np.float64)
+
+
+ALIKE = 20.0
+"""From an `a` so large on customers are nearly alike in how they leave, and 2F1 overflows."""
+LOGIT_NODES = 96
+
+
+def _mean_power(now: Alive, power: Floats, t: Floats) -> Floats:
+    """E[(1 + p t / A)^-power] over p ~ Beta(a, B): 2F1(power, a; a + B; -t / A).
+
+    Pfaff's transformation turns it into the form used, whose first two arguments do not grow with x and which has
+    no pole at a = 1. For large a the trapezoidal rule over log(p / (1 - p)), whose density is all but a normal one,
+    so that the rule's error falls exponentially with its nodes.
     """
     R, A, a, B = now
-    curve = hyp2f1(a, a + B - R, a + B, t / (A + t))
-    return np.asarray(np.clip(np.exp(-a * log1p(t / A)) * curve, 0.0, 1.0), np.float64)
+    if a < ALIKE:
+        curve = hyp2f1(a, a + B - power, a + B, t / (A + t))
+        return np.asarray(np.exp(-a * log1p(t / A)) * curve, np.float64)
+    middle, spread = np.log(a) - np.log(B), np.sqrt(1.0 / a + 1.0 / B)
+    total, weights = np.zeros(np.broadcast_shapes(np.shape(t), np.shape(R))), np.zeros_like(B)
+    top = a * log_expit(middle) + B * log_expit(-middle)
+    for node in np.linspace(-12.0, 12.0, LOGIT_NODES):
+        y = middle + node * spread
+        weight = np.exp(a * log_expit(y) + B * log_expit(-y) - top)
+        total += weight * np.exp(-power * log1p(expit(y) * t / A))
+        weights += weight
+    return np.asarray(total / weights, np.float64)
 
 
 def probability_of_order(t: float | Floats, R: Floats, A: Floats) -> Floats:
@@ -126,8 +147,11 @@ def order_counts(now: Alive, t: float | Floats, most: int) -> Floats:
     for more.
     """
     R, A, a, B = now
-    late = t / (A + t)
-    chance = np.exp(-R * log1p(t / A))  # negative binomial: P(n orders) of one who never leaves
+    log_late = np.log(t) - np.log(A + t)
+    log_chance = -R * log1p(
+        t / A
+    )  # negative binomial: P(n orders) of one who never leaves; by logarithms, since
+    chance = np.exp(log_chance)  # P(none) of a frequent customer is less than any number
     fewer = np.zeros_like(chance)  # P(fewer than n orders) of one who never leaves
     stayed = np.ones_like(chance)  # E[(1 - p)^n]
     found = np.empty((most + 1, *np.shape(chance)))
@@ -139,7 +163,8 @@ def order_counts(now: Alive, t: float | Floats, most: int) -> Floats:
         else:
             found[n] = chance
         fewer += chance
-        chance = chance * (R + n) / (n + 1.0) * late
+        log_chance += np.log((R + n) / (n + 1.0)) + log_late
+        chance = np.exp(log_chance)
     return found
 
 

@@ -18,7 +18,7 @@ PRIOR_SD = 2.0
 """Standard deviation of the weak prior on a log-parameter: two of them are a factor of 50 either way."""
 BOUND_MARGIN = 0.01
 SETTLED = 1e-9
-"""Gradient of the mean log-likelihood at which Newton's steps have arrived."""
+"""Gradient of the mean log-likelihood at which steps have arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class Optimum:
     hessian_positive_definite: bool
     largest_gradient: float
     starts_agreeing: int
+    weight: float = 1.0
+    """Customers in the objective."""
 
     @property
     def covariance(self) -> Floats | None:
@@ -46,18 +48,20 @@ class Optimum:
         return np.asarray(np.linalg.inv(self.hessian), np.float64) if self.hessian_positive_definite else None
 
 
-def maximise(
+def maximise(  # noqa: PLR0917
     objective: Objective,
     starts: Sequence[Floats],
     bounds: Floats,
     weight: float,
     hessian: Curvature | None = None,
+    near: Optimum | None = None,
 ) -> Optimum:
     """The best of several bounded quasi-Newton runs, finished by Newton steps.
 
     starts: log-parameters float64[k] each. bounds: [k, 2]. weight: customers in the objective, so that
     tolerances mean the same for a hundred customers and for a million. hessian: second derivatives of the
-    objective; by central differences of its gradient where there is none.
+    objective; by central differences of its gradient where there is none. near: the optimum of some of the
+    customers, from where steps by its curvature come to that of all, unless they do not.
     """
 
     def mean(z: Floats) -> tuple[float, Floats]:
@@ -67,13 +71,9 @@ def maximise(
     def bend(z: Floats) -> Floats:
         return numeric_hessian(mean, z) if hessian is None else -hessian(z) / weight
 
-    near = starts[0] if hessian is not None and len(starts) == 1 else None
-    found = None if near is None else _newton(mean, bend, np.clip(near, bounds[:, 0], bounds[:, 1]), bounds)
-    if found is not None and np.abs(found[2]).max() < SETTLED and _is_positive_definite(found[3]):
-        (z, value, gradient, curvature), agreeing = (
-            found,
-            1,
-        )  # a start so near that Newton's steps alone got there
+    found = None if near is None or not near.hessian_positive_definite else _chord(mean, bend, near, bounds)
+    if found is not None:
+        (z, value, gradient, curvature), agreeing = found, near.starts_agreeing if near else 1
     else:
         runs = []
         for start in starts:
@@ -101,7 +101,25 @@ def maximise(
         hessian_positive_definite=positive,
         largest_gradient=float(np.abs(inside).max()),
         starts_agreeing=agreeing,
+        weight=weight,
     )
+
+
+def _chord(
+    mean: Objective, bend: Curvature, near: Optimum, bounds: Floats
+) -> tuple[Floats, float, Floats, Floats] | None:
+    """Point, value, gradient and Hessian where steps by the curvature nearby end; None where they do not settle."""
+    inverse = np.linalg.inv(near.hessian / near.weight)
+    z = near.log_params
+    for _ in range(20):
+        value, gradient = mean(z)
+        if np.abs(gradient).max() < SETTLED:
+            curvature = bend(z)
+            return (z, value, gradient, curvature) if _is_positive_definite(curvature) else None
+        z = z - inverse @ gradient
+        if np.any(z <= bounds[:, 0]) or np.any(z >= bounds[:, 1]) or not np.isfinite(z).all():
+            return None
+    return None
 
 
 def _newton(

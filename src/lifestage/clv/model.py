@@ -101,7 +101,10 @@ class ClvModel:
             horizon_days=float(horizon_days),
             yearly_discount_rate=float(yearly_discount_rate),
             margin=float(margin),
-            standard_errors={"orders": orders.standard_errors, "gamma_gamma": spend.standard_errors},
+            standard_errors={
+                "orders": moved_by.standard_errors or orders.standard_errors,
+                "gamma_gamma": spend.standard_errors,
+            },
             diagnostics={
                 "orders": {**orders.diagnostics, "covariates": moved_by.report},
                 "gamma_gamma": spend.diagnostics,

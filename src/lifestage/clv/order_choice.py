@@ -9,9 +9,12 @@ import numpy as np
 from lifestage.clv.compress import Compressed
 from lifestage.clv.families import FAMILIES, LABELS
 from lifestage.clv.held import Held
-from lifestage.clv.order_fit import WEAK, OrderFit, fit
+from lifestage.clv.order_fit import BOUND, WEAK, OrderFit, fit
 from lifestage.errors import InputError
 from lifestage.ragged import Floats
+
+TIE = 2.0
+"""Of the log-likelihood: less speaks for no model."""
 
 
 def fit_orders(
@@ -51,6 +54,9 @@ def _first(make: Callable[[str, bool], OrderFit], models: Sequence[str]) -> Orde
             if found.fault is None:
                 return _with_report(found, tried)
             tried.append(found)
+    for found in tried:
+        if found.fault == BOUND:
+            return _with_report(found, tried)
     raise InputError(f"{_sentence(tried)} No order model can be fitted; check frequency, recency and T")
 
 
@@ -72,6 +78,8 @@ def _with_report(found: OrderFit, tried: Sequence[OrderFit]) -> OrderFit:
 def rank(holdouts: Sequence[Held], fits: HeldFits) -> tuple[list[str], dict[str, Any]]:
     """The models of the family by the log-likelihood of holdouts, the best first, and the figures (JSON).
 
+    A simpler model, earlier in the family, stands before one that leads by `TIE` or less.
+
     Each model is fitted on what was seen at a holdout's cutoff, and the log-likelihoods of all holdouts add up.
     A model that the data of the newest one do not identify comes last, in the family's order; where that is all of
     them, they are compared under the weak priors.
@@ -90,6 +98,8 @@ def rank(holdouts: Sequence[Held], fits: HeldFits) -> tuple[list[str], dict[str,
             score[name] += float(value.sum())
             once[name] += float(value[held.before.frequency == 0].sum())
     best = sorted(score, key=lambda name: -score[name])
+    near = [name for name in names if score[best[0]] - score[name] <= TIE]
+    best = [near[0], *(name for name in best if name != near[0])]
     report = {
         "cutoffs": [str(np.datetime64(int(held.cutoff_day), "D")) for held in holdouts],
         "customers": newest.before.customers,
@@ -105,7 +115,11 @@ def why(order: Sequence[str], report: Mapping[str, Any]) -> str:
     """In one sentence, what spoke for the first of `order`."""
     score = report["holdout_log_likelihood"]
     first, *others = (name for name in order if name in score)
-    said = ", ".join(f"{LABELS[name]} {score[name] - score[first]:.1f}" for name in others)
-    less = f" (log-likelihood less by: {said})" if others else ""
+    said = ", ".join(f"{LABELS[name]} {score[name] - score[first]:+.1f}" for name in others)
+    less = (
+        f" (log-likelihood beside it: {said}; the simplest within two standard errors of the best)"
+        if others
+        else ""
+    )
     out = "".join(f"; {LABELS[name]}: {fault}" for name, fault in report["not_identified"].items())
     return f"{LABELS[first]} foresaw the orders of {len(report['cutoffs'])} holdouts best{less}{out}"

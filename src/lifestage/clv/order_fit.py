@@ -24,8 +24,10 @@ from lifestage.ragged import Floats
 
 PILOT = 5_000
 """Distinct histories on which the starts are tried where there are many more."""
-TRIED = 20_000
+TRIED = 5_000
 """Those on which predictions are tried."""
+WIDER = np.array([-7.0, 7.0])
+"""By how much the search under priors reaches further, in logarithms: the priors themselves keep it within."""
 FAR = 1.0
 """Predictions are tried as far ahead as the oldest customer is old."""
 
@@ -72,17 +74,17 @@ def fit(
         objective = with_priors(likelihood, centre)
         curvature = curvature and with_prior_curvature(curvature)
     starts = [*family.STARTS] if extra_start is None else [*family.STARTS, extra_start]
-    agreeing: int | None = None
-    if len(scaled) > 2 * PILOT:  # from all starts on some of the rows, from there on all of them
+    bounds = family.BOUNDS + (WIDER if priors else 0.0)
+    pilot: Optimum | None = None
+    if len(scaled) > 2 * PILOT:  # all starts on some of the rows, and from where they end on all of them
         some = _every(scaled, len(scaled) // PILOT)
         of_some: Objective = family.likelihood(some)
         if priors:  # which weigh on some as they do on all
-            of_some = with_priors(
-                of_some, centre, PRIOR_SD * float(np.sqrt(customers.customers / some.customers))
-            )
-        pilot = maximise(of_some, starts, family.BOUNDS, some.customers)
-        starts, agreeing = [pilot.log_params], pilot.starts_agreeing
-    best = maximise(objective, starts, family.BOUNDS, customers.customers, curvature)
+            share = some.customers / customers.customers
+            of_some = with_priors(of_some, centre, PRIOR_SD / float(np.sqrt(share)))
+        pilot = maximise(of_some, starts, bounds, some.customers)
+        starts = [pilot.log_params]
+    best = maximise(objective, starts, bounds, customers.customers, curvature, pilot)
     log_likelihood = likelihood(best.log_params)[0]
     stays = _nobody_leaves(scaled)
     fault = _fault(name, best, scaled, log_likelihood - stays, priors=priors)
@@ -110,7 +112,7 @@ def fit(
             "log_likelihood_if_nobody_left": stays - jacobian,
             **_ratio_test(log_likelihood - stays, len(family.NAMES) - 2),
             "converged": best.converged,
-            "starts_agreeing": best.starts_agreeing if agreeing is None else agreeing,
+            "starts_agreeing": best.starts_agreeing if pilot is None else pilot.starts_agreeing,
             "largest_gradient": best.largest_gradient,
             "at_bound": named(best.at_bound),
             "hessian_positive_definite": best.hessian_positive_definite,
@@ -131,7 +133,9 @@ def _fault(name: str, best: Optimum, scaled: Compressed, lead: float, *, priors:
     family = FAMILIES[name]
     finite = np.isfinite(best.log_likelihood) and _finite(name, best, scaled)
     if priors:  # they identify what the data leave open
-        return _NOT_FINITE if not finite else None if best.converged else "the search did not converge"
+        if finite and best.converged:
+            return BOUND if best.at_bound.any() else None
+        return _NOT_FINITE if not finite else "the search did not converge"
     open_ = _named(family.NAMES, best.unidentified)
     what = " and ".join(f"{n} ({family.MEANING[n]})" for n in open_) or "all parameters together"
     bound = ", ".join(_named(family.NAMES, best.at_bound))
@@ -150,6 +154,8 @@ def _fault(name: str, best: Optimum, scaled: Compressed, lead: float, *, priors:
 
 
 _NOT_FINITE = "some predictions are not finite"
+BOUND = "parameters ran to a bound of the search"
+"""Against a fit under priors; it is still of use where there is no better one, as among identical customers."""
 
 
 def _finite(name: str, best: Optimum, scaled: Compressed) -> bool:

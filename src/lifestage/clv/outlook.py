@@ -40,6 +40,8 @@ def alive_at(model: ClvModel, summary: Summary, days: float | Sequence[float]) -
 def order_counts(model: ClvModel, summary: Summary, horizon_days: float, most: int) -> Floats:
     """P(0, 1, ... most orders within the horizon), float64[most + 1, n]; NaN without a purchase."""
     horizon_days = float(_times(horizon_days)[0])
+    if most < 0:
+        raise InputError(f"most is {most}, expected a number of orders of 0 or more")
     found = np.full((most + 1, len(summary)), np.nan)
     for params, rows, some in _alike(model, summary):
         t_x, T = lived_times(some, model.clock)
@@ -85,7 +87,9 @@ def value_path(model: ClvModel, summary: Summary, days: float | Sequence[float])
 
     `days` ascending, e.g. `month_ends(cutoff, 12)`; the last row is the clv of that horizon. After margin.
     """
-    return np.array([model.predict(summary, float(d))["clv"] for d in _times(days)]).reshape(-1, len(summary))
+    nothing = np.where(summary.has_purchase, 0.0, np.nan)
+    rows = [model.predict(summary, float(d))["clv"] if d else nothing for d in _times(days)]
+    return np.array(rows).reshape(-1, len(summary))
 
 
 def value_for_ever(model: ClvModel, summary: Summary) -> Floats:

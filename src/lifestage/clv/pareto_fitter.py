@@ -8,7 +8,7 @@ import numpy.typing as npt
 from lifetimes.generate_data import pareto_nbd_model
 
 from lifestage.clv import pareto_nbd
-from lifestage.clv.fitters import OrderFitter, _floats, elementwise
+from lifestage.clv.fitters import OrderFitter, _floats, check_possible, elementwise
 from lifestage.clv.pareto_nbd import ParetoParams
 from lifestage.errors import InputError
 from lifestage.ragged import Floats
@@ -61,9 +61,12 @@ class ParetoNBDFitter(OrderFitter, lifetimes.ParetoNBDFitter):  # type: ignore[m
         self, frequency: npt.ArrayLike, recency: npt.ArrayLike, T: npt.ArrayLike
     ) -> Any:
         """P(alive at T) given the history."""
-        return elementwise(
-            lambda x, t_x, age: pareto_nbd.probability_alive(self._fitted, x, t_x, age), frequency, recency, T
-        )
+
+        def alive(x: Floats, t_x: Floats, age: Floats) -> Floats:
+            check_possible(x, t_x, age)
+            return pareto_nbd.probability_alive(self._fitted, x, t_x, age)
+
+        return elementwise(alive, frequency, recency, T)
 
     def conditional_probability_alive_matrix(
         self, max_frequency: int | None = None, max_recency: int | None = None
@@ -92,6 +95,9 @@ class ParetoNBDFitter(OrderFitter, lifetimes.ParetoNBDFitter):  # type: ignore[m
         T: npt.ArrayLike,
     ) -> Any:
         """P(exactly n purchases in (T, T + t]) given the history."""
+
+        if n < 0:
+            raise InputError(f"n is {n}, expected a number of purchases of 0 or more")
 
         def law(x: Floats, t_x: Floats, age: Floats) -> Floats:
             alive = pareto_nbd.probability_alive(self._fitted, x, t_x, age)

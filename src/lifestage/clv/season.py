@@ -18,6 +18,8 @@ UNSEEN = "what the calendar brings, such as a Christmas, is not foreseen"
 CYCLES = 2
 FEWEST = 20.0
 """Orders that a month must have been expected to bring, to say anything about its season."""
+LEAST_KEPT = 0.75
+"""Less is no season: by chance alone the share kept of a noise that lasts from month to month is often above a half."""
 ROUNDS = 3
 """Season and expectation hang on one another; after three rounds nothing moves."""
 
@@ -79,16 +81,18 @@ def find_season(days: Daily, name: str, params: Any) -> Season:
 def _months(logs: Floats, variance: Floats) -> tuple[Floats, float]:
     """Shrunk effect of each month of a cycle [years, 12], and the share kept.
 
-    Two-way: a year's mean is its level; what the years leave over around a month's mean is noise, no less than that
-    of the counts themselves.
+    Two-way: a year's mean is its level, and the slope from year to year goes on within each; what the years leave over
+    around a month's mean is noise, no less than that of the counts themselves.
     """
     years = len(logs)
-    apart = logs - logs.mean(axis=1, keepdims=True)
+    level = logs.mean(axis=1)
+    # a trend goes on within a year as it goes from year to year, and would else pass for a season
+    slope = float(np.polyfit(np.arange(years), level, 1)[0]) / MONTHS
+    apart = logs - level[:, None] - slope * (np.arange(MONTHS) - (MONTHS - 1) / 2)
     month = apart.mean(axis=0)
     left = apart - month
     noise = float(np.sum(left**2)) / ((years - 1) * (MONTHS - 1))
     noise = max(noise, float(variance.mean()))
     spread = float(np.sum(month**2)) / (MONTHS - 1)
     kept = max(0.0, 1.0 - noise / years / spread) if spread > 0 else 0.0
-    # by chance alone the share kept is above a half in about one shop of fifty: such a season is none
-    return kept * month, kept if kept > 0.5 else 0.0
+    return kept * month, kept if kept > LEAST_KEPT else 0.0

@@ -53,7 +53,9 @@ class Summary:
         monetary_value: npt.ArrayLike = 0.0,
     ) -> "Summary":
         """One entry per customer with a purchase, from any array-likes of one length (checked)."""
-        x, t_x, age = (np.ascontiguousarray(c, np.float64) for c in (frequency, recency, T))
+        x, t_x, age = (
+            np.ascontiguousarray(np.asarray(c).astype(np.float64)) for c in (frequency, recency, T)
+        )
         m = np.ascontiguousarray(np.broadcast_to(np.asarray(monetary_value, np.float64), x.shape))
         made = cls(x, t_x, age, m, np.ones(x.shape, np.bool_))
         made.check()
@@ -63,6 +65,11 @@ class Summary:
         """Raises InputError for the first customer that no purchase history can have produced."""
         known = self.has_purchase
         _refuse_shapes(known, self.frequency, self.recency, self.T, self.monetary_value)
+        for name, trait in self.traits.items():
+            if trait.shape != known.shape:
+                raise InputError(
+                    f"trait '{name}' has shape {trait.shape}, expected one value a customer: {known.shape}"
+                )
         x, t_x, age, m = (c[known] for c in (self.frequency, self.recency, self.T, self.monetary_value))
         check_recency_frequency(x, t_x, age)
         _refuse(~((m >= 0) & np.isfinite(m)), "monetary_value", m, "a finite number >= 0")

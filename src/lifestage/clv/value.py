@@ -10,6 +10,9 @@ from lifestage.ragged import Floats
 
 DAYS_A_YEAR = 365.25
 NODES = 16
+GENTLE = 6.0
+"""Fall of the logarithm of a rate over which `NODES` suffice."""
+PIECES = 14
 
 
 @lru_cache(maxsize=32)
@@ -29,24 +32,40 @@ def future_orders(
     """One per customer: orders expected in (0, horizon], plain and discounted.
 
     rate: times float64[k, n] -> expected orders a day at each, [k, n]. time_scale: float64[n], the time over
-    which a customer's rate changes (alpha + T). Discounted is the integral of rate(t) (1 + yearly rate)^(-t /
-    365.25) dt. With t = scale (e^u - 1) the rates of the BTYD family are analytic within 2 pi of the path, so
-    that 16 nodes give at least ten digits for horizons of up to 10,000 time scales.
+    which a customer's rate changes (alpha + T). days: of such times, where they are not days already. Discounted
+    is the integral of rate(t) (1 + yearly rate)^(-t / 365.25) dt. With t = scale (e^u - 1) the rates of the BTYD
+    family are analytic within 2 pi of the path, so that 16 nodes give at least ten digits as long as the rate falls
+    by no more than `GENTLE`; where it falls further (customers who are nearly alike leave nearly together) the path
+    is cut into pieces, each three times as long as the one before it.
     """
-    node, weight = _nodes(NODES)
-    span = log1p(horizon_days / time_scale)
-    u = np.multiply.outer(node, span)
-    t = time_scale * expm1(u)
-    at = rate(t) * (time_scale + t)  # dt = (scale + t) du
-    discounted_at = at * np.exp(
-        -float(np.log1p(yearly_discount_rate)) / DAYS_A_YEAR * (t if days is None else days(t))
-    )
-    # row by row and not by a matrix product, whose bits depend on the number of customers
-    orders, discounted = np.zeros_like(span), np.zeros_like(span)
-    for k in range(NODES):
-        orders += weight[k] * at[k]
-        discounted += weight[k] * discounted_at[k]
-    return orders * span, discounted * span
+    whole = np.zeros_like(time_scale) + horizon_days
+    discount = float(np.log1p(yearly_discount_rate)) / DAYS_A_YEAR
+
+    def between(begin: Floats, end: Floats) -> tuple[Floats, Floats]:
+        node, weight = _nodes(NODES)
+        span = log1p((end - begin) / (time_scale + begin))
+        t = begin + (time_scale + begin) * expm1(np.multiply.outer(node, span))
+        at = rate(t) * (time_scale + t)  # dt = (scale + t) du
+        discounted_at = at * np.exp(-discount * (t if days is None else days(t)))
+        # row by row and not by a matrix product, whose bits depend on the number of customers
+        orders, discounted = np.zeros_like(span), np.zeros_like(span)
+        for k in range(NODES):
+            orders += weight[k] * at[k]
+            discounted += weight[k] * discounted_at[k]
+        return orders * span, discounted * span
+
+    orders, discounted = between(np.zeros_like(whole), whole)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        edges = rate(np.stack([np.zeros_like(whole), whole]))
+        steep = edges[1] < edges[0] * np.exp(-GENTLE)
+    if steep.any():
+        pieces = [whole * 3.0 ** (piece - PIECES) for piece in range(1, PIECES + 1)]
+        plain, less, begin = np.zeros_like(whole), np.zeros_like(whole), np.zeros_like(whole)
+        for end in pieces:
+            some, some_less = between(begin, end)
+            plain, less, begin = plain + some, less + some_less, end
+        orders, discounted = np.where(steep, plain, orders), np.where(steep, less, discounted)
+    return orders, discounted
 
 
 def discounted_value(

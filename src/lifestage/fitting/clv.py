@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lifestage.clv.evaluation import Evaluation
+from lifestage.clv.families import LABELS
 from lifestage.clv.model import ClvModel
 from lifestage.clv.summary import Summary
 from lifestage.errors import InputError
@@ -37,11 +38,22 @@ class FittedClv:
     def notes(self) -> list[str]:
         """What was chosen and why, one sentence each."""
         shipped = self.choice["shipped"]
-        return [
+        said = [
             shipped["order_model"],
             f"season: {shipped['season']['why']}",
             f"level: {shipped['level']['why']}",
         ]
+        if self.evaluated.order_model != self.shipped.order_model:
+            said.append(
+                f"the holdout's figures are those of a {LABELS[self.evaluated.order_model]}, which the days before it "
+                f"spoke for; the model that ships is a {LABELS[self.shipped.order_model]}"
+            )
+        if self.shipped.horizon_days > self.evaluated.horizon_days:
+            said.append(
+                f"values are for {self.shipped.horizon_days:g} days, and forecasts were tested over "
+                f"{self.evaluated.horizon_days:g}"
+            )
+        return said
 
 
 def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> FittedClv:
