@@ -68,8 +68,10 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
             run.figure(figure, name)
         folder = Path(scratch) / "clv"
         model.save(folder, {**window, "metrics": result.metrics()})
-        inputs = ["frequency", "recency", "T", "monetary_value"]
-        version = run.model(folder, f"{shop.shop}-clv", inputs, ClvModel.OUTPUTS)
+        inputs = ["frequency", "recency", "T", "monetary_value", *model.covariate_names]
+        inputs += ["cutoff_day"] if model.clock.season else []
+        texts = [covariate.name for covariate in model.covariates if not covariate.edges]
+        version = run.model(folder, f"{shop.shop}-clv", inputs, ClvModel.OUTPUTS, texts)
     for line in fitted.notes():
         say(f"CLV {line}")
     left_out = [note for name, note in result.notes.items() if f"{name}_orders" not in result.errors]

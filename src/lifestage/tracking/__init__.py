@@ -90,10 +90,20 @@ class Run:
             child.metrics(metrics)
             child.tags(tags)
 
-    def model(self, folder: Path, name: str, inputs: Sequence[str], outputs: Sequence[str]) -> Version:
-        """Log a model folder (no pickle: files and a code file), register it, alias it challenger."""
+    def model(
+        self,
+        folder: Path,
+        name: str,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        texts: Sequence[str] = (),
+    ) -> Version:
+        """Log a model folder (no pickle: files and a code file), register it, alias it challenger.
+
+        inputs and outputs are numbers, but for the inputs among `texts`.
+        """
         signature = ModelSignature(
-            Schema([ColSpec("double", column, required=False) for column in inputs]),
+            Schema([ColSpec("string" if c in texts else "double", c, required=False) for c in inputs]),
             Schema([ColSpec("double", column) for column in outputs]),
         )
         with _quiet():

@@ -30,13 +30,27 @@ class FolderModel(PythonModel):  # type: ignore[misc]
         model_input: pd.DataFrame,
         params: Any = None,  # noqa: ARG002
     ) -> pd.DataFrame:
-        """One row per input row: churn_probability, or the CLV columns from frequency, recency, T, monetary_value."""
-        columns = {str(name): model_input[name].to_numpy(np.float64) for name in model_input.columns}
+        """One row per input row: churn_probability, or the CLV columns from frequency, recency, T, monetary_value.
+
+        A CLV model with covariates asks for a column of each, one with a season for `cutoff_day`, the day number.
+        """
+        frame = model_input.rename(columns=str)
+        texts = (
+            [c.name for c in self.model.covariates if not c.edges] if isinstance(self.model, ClvModel) else []
+        )
+        columns = {name: frame[name].to_numpy(np.float64) for name in frame.columns if name not in texts}
         if isinstance(self.model, ChurnModel):
             return pd.DataFrame({"churn_probability": self.model.predict(columns)})
         days = columns.pop("cutoff_day", np.array([np.nan]))
         x, t_x, T, m = (columns[name] for name in ("frequency", "recency", "T", "monetary_value"))
-        summary = Summary(x, t_x, T, m, np.isfinite(T), float(days[0]) if len(days) else np.nan)
+        told = {
+            name: frame[name].astype(object).where(frame[name].notna(), None)
+            for name in texts
+            if name in frame
+        }
+        traits = {name: values.to_numpy(object) for name, values in told.items()}
+        traits |= {name: columns[name] for name in self.model.covariate_names if name in columns}
+        summary = Summary(x, t_x, T, m, np.isfinite(T), float(days[0]) if len(days) else np.nan, traits)
         return pd.DataFrame(self.model.predict(summary))
 
 
