@@ -116,10 +116,6 @@ def why(order: Sequence[str], report: Mapping[str, Any]) -> str:
     score = report["holdout_log_likelihood"]
     first, *others = (name for name in order if name in score)
     said = ", ".join(f"{LABELS[name]} {score[name] - score[first]:+.1f}" for name in others)
-    less = (
-        f" (log-likelihood beside it: {said}; the simplest within two standard errors of the best)"
-        if others
-        else ""
-    )
+    less = f" (log-likelihood beside it: {said})" if others else ""
     out = "".join(f"; {LABELS[name]}: {fault}" for name, fault in report["not_identified"].items())
     return f"{LABELS[first]} foresaw the orders of {len(report['cutoffs'])} holdouts best{less}{out}"
