@@ -112,7 +112,7 @@ FEW_TIMES = st.fixed_dictionaries(
 """Customers whose refunds meet, name orders twice there, not there or later, or take more than there is."""
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(rows=st.lists(st.one_of(FEW_TIMES, customers()), min_size=1, max_size=5))
 def test_a_large_block_is_linked_as_its_customers_one_by_one(rows: list[dict[str, Any]]) -> None:
     """All at once where refunds do not meet, one after the other where they do: the same pairs, the same bits."""
