@@ -1,6 +1,6 @@
 """The CLV model of a shop: order model, season and level; holdout figures of an earlier fit; the fit that ships."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,15 +72,7 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
     now, earlier = facts["as_of"], earlier_forecasts(shop, file, holdout_from, progress)
     held = holdout_at(shop, file, holdout_from, earlier, progress)
     with progress("CLV: fitting on everybody", file.customers) as step:
-        everyone = buyers(
-            file,
-            now,
-            now,
-            definition=definition_of(shop),
-            covariates=shop.clv.covariates,
-            share=_share(file),
-            progress=step,
-        )
+        everyone = buyers(file, now, now, **_asked(shop, file, step))
         shipped, choice = _fitted(shop, file, everyone, shop.clv.horizon_days, earlier)
     return FittedClv(
         shipped,
@@ -122,21 +114,19 @@ def holdout_at(
     if earlier is None:
         earlier = earlier_forecasts(shop, file, cutoff, progress)
     with progress("CLV: holdout", 2 * file.customers) as step:
-        known = held_out(
-            file,
-            cutoff,
-            horizon,
-            definition=definition_of(shop),
-            covariates=shop.clv.covariates,
-            share=_share(file),
-            progress=step,
-        )
+        known = held_out(file, cutoff, horizon, **_asked(shop, file, step))
         model, choice = _fitted(shop, file, known, horizon, earlier)
         return ClvHoldout(model, grade(file, model, known, horizon, step), choice)
 
 
-def _share(file: HistoryFile) -> float:
-    return min(1.0, MOST / max(file.customers, 1))
+def _asked(shop: Shop, file: HistoryFile, step: Callable[[int], Any]) -> dict[str, Any]:
+    """What is asked of the buyers, at whatever cutoff."""
+    return {
+        "definition": definition_of(shop),
+        "covariates": shop.clv.covariates,
+        "share": min(1.0, MOST / max(file.customers, 1)),
+        "progress": step,
+    }
 
 
 def _fitted(
