@@ -13,17 +13,13 @@ from lifestage.lifecycle.sentences import Sentence, sentence
 
 ALIVE_UNTIL_LEFT = "bg_nbd"
 """The one model of the family in which nobody can leave before a second order."""
-TEXTS = {
-    (
-        "en",
-        False,
-    ): "one order so far; judged by the silence since: {{p_alive}} likely to be a customer still ({model})",
-    ("zh", False): "目前仅一单；据其后的沉默判断，仍是客户的概率为{{p_alive}}（{model}）",
-    (
-        "en",
-        True,
-    ): "one order so far: whether they are still a customer cannot be told ({model} takes them for one)",
-    ("zh", True): "目前仅一单：无法判断是否仍是客户（{model}视其为客户）",
+JUDGED = {
+    "en": "one order so far; judged by the silence since: {{p_alive}} likely to be a customer still ({model})",
+    "zh": "目前仅一单；据其后的沉默判断，仍是客户的概率为{{p_alive}}（{model}）",
+}
+UNTOLD = {
+    "en": "one order so far: whether they are still a customer cannot be told ({model} takes them for one)",
+    "zh": "目前仅一单：无法判断是否仍是客户（{model}视其为客户）",
 }
 
 
@@ -36,6 +32,8 @@ def of_one_order(
     """
     if order_model is None or not {"purchase_days", "p_alive"} <= set(columns):
         return []
-    template = TEXTS[language, order_model == ALIVE_UNTIL_LEFT].format(model=LABELS[order_model])
+    template = (UNTOLD if order_model == ALIVE_UNTIL_LEFT else JUDGED)[language].format(
+        model=LABELS[order_model]
+    )
     once = pc.fill_null(pc.equal(columns["purchase_days"], 1.0), False)
     return [(sentence(template, SCORES, "one order"), once.to_numpy(zero_copy_only=False))]

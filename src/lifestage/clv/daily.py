@@ -8,7 +8,7 @@ import numpy as np
 
 from lifestage.clv.clock import Clock
 from lifestage.clv.families import FAMILIES
-from lifestage.ragged import Floats, Ints
+from lifestage.ragged import Floats, Ints, Ragged
 
 GRID = 400
 """Ages at which the expected orders of a new customer are worked out; between them they are interpolated."""
@@ -39,10 +39,7 @@ def daily(starts: Ints, ends: Ints, local_day: Ints) -> Daily:
     has = ends > starts
     if not has.any():
         return Daily(0, np.zeros(0), np.zeros(0))
-    owned = np.zeros(len(local_day) + 1, np.int64)
-    np.add.at(owned, starts[has], 1)
-    np.add.at(owned, ends[has], -1)
-    mine = owned[:-1].cumsum() > 0
+    mine = Ragged(starts, ends, local_day).owned()
     begins = np.ones(len(local_day), np.bool_)
     begins[1:] = local_day[1:] != local_day[:-1]
     begins[starts[has]] = True

@@ -148,10 +148,10 @@ def order_counts(now: Alive, t: float | Floats, most: int) -> Floats:
     """
     R, A, a, B = now
     log_late = np.log(t) - np.log(A + t)
-    log_chance = -R * log1p(
-        t / A
-    )  # negative binomial: P(n orders) of one who never leaves; by logarithms, since
-    chance = np.exp(log_chance)  # P(none) of a frequent customer is less than any number
+    # negative binomial: P(n orders) of one who never leaves; by logarithms, since P(none) of a frequent customer is
+    # less than any number
+    log_chance = -R * log1p(t / A)
+    chance = np.exp(log_chance)
     fewer = np.zeros_like(chance)  # P(fewer than n orders) of one who never leaves
     stayed = np.ones_like(chance)  # E[(1 - p)^n]
     found = np.empty((most + 1, *np.shape(chance)))

@@ -73,7 +73,7 @@ def maximise(  # noqa: PLR0917
 
     found = None if near is None or not near.hessian_positive_definite else _chord(mean, bend, near, bounds)
     if found is not None:
-        (z, value, gradient, curvature), agreeing = found, near.starts_agreeing if near else 1
+        (z, value, gradient, curvature), agreeing = found, 1
     else:
         runs = []
         for start in starts:

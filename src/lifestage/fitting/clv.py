@@ -135,9 +135,8 @@ def _fitted(
     """The model of those who bought before a cutoff, and what spoke for it."""
     models, clock, choice = settle(shop, file, known.cutoff, earlier)
     histories = None
-    if (
-        known.share < 1
-    ):  # of a giant shop the histories of all still fit, once they are compressed where they lie
+    if known.share < 1:
+        # of a giant shop the histories of all still fit, once they are compressed where they lie
         whole = holdouts(file, {known.cutoff: known.cutoff}, shop.churn.horizon_days)[known.cutoff]
         histories = whole.lived(clock).customers
     model = ClvModel.fit(

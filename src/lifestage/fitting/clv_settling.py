@@ -16,7 +16,7 @@ from lifestage.fitting.plan import Progress, silent
 from lifestage.history_file import HistoryFile
 from lifestage.labels.definitions import after_days
 from lifestage.localtime import DAY, local_days
-from lifestage.samples import holdouts, shop_days
+from lifestage.samples import drawn_buyers, holdouts, shop_days
 from lifestage.settings import Shop
 
 FORECASTS = 10
@@ -105,8 +105,10 @@ def _season(shop: Shop, file: HistoryFile, cutoff: int, models: Sequence[str]) -
         return Season(
             (), 0.0, f"{seen_days:.0f} days were seen, and a season asks for two full years; {UNSEEN}"
         )
-    newest = holdouts(file, {cutoff: cutoff}, shop.churn.horizon_days, _share(file))[cutoff]
-    fitted = fit_orders(newest.customers, models)
+    known = drawn_buyers(file, cutoff, _share(file))
+    if known is None:
+        return Season((), 0.0, "none of the drawn customers had bought yet")
+    fitted = fit_orders(known, models)
     return find_season(shop_days(file, cutoff), fitted.name, fitted.params)
 
 
