@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from lifestage.expressions import parse_expression, referenced, to_sql
-from lifestage.lifecycle import columns
+from lifestage.lifecycle import alerts, columns
 from lifestage.lifecycle.engine import BLOCK
 from lifestage.lifecycle.policy import LEVELS, Policy, Signal, Stage
 from lifestage.lifecycle.sentences import Sentence, sentence
@@ -67,7 +67,7 @@ def _first(cases: Iterable[tuple[str, int]], default: int) -> str:
 def _steps(policy: Policy) -> tuple[str, set[str]]:
     """The query, and every column its conditions read."""
     names = tuple(signal.name for signal in policy.signals)
-    open_to = columns.for_stages(names, policy.published)
+    open_to = {**columns.for_stages(names, policy.published), "stage": alerts.STAGE}
     read: set[str] = set()
 
     def true(text: str) -> str:
@@ -90,13 +90,16 @@ def _steps(policy: Policy) -> tuple[str, set[str]]:
         if stage.exit is not None:
             moves.append(f"{true(stage.exit)} AS {_quoted(f'exit:{stage.name}')}")
     answers = [*(_quoted(level_of(name)) for name in names), _quoted(RISK)]
+    stage_words = " ".join(f"WHEN {i} THEN '{stage.name}'" for i, stage in enumerate(policy.stages))
     sql = (
         f"WITH levels AS (SELECT {', '.join(levels)} FROM {BLOCK}), "
         f"signals AS (SELECT {', '.join(on)} FROM levels), "
         f"risks AS (SELECT *, {risk} AS {_quoted(RISK)} FROM signals), "
         f'worded AS (SELECT *, {risk_word} AS "risk" FROM risks), '
-        f"moves AS (SELECT {', '.join(moves)} FROM worded) "
-        f"SELECT {', '.join(answers)}, {_stage(policy)} AS {_quoted(STAGE)} FROM moves"
+        f"moves AS (SELECT {', '.join(moves)} FROM worded), "
+        f"staged AS (SELECT *, {_stage(policy)} AS {_quoted(STAGE)} FROM moves), "
+        f'told AS (SELECT *, CASE {_quoted(STAGE)} {stage_words} END AS "stage" FROM staged) '
+        f"SELECT {', '.join([*answers, _quoted(STAGE), *alerts.answers(policy.alerts, true)])} FROM told"
     )
     return sql, read
 

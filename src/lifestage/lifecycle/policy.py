@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from lifestage.documents import Model, read_yaml, validate
 from lifestage.errors import InputError
 from lifestage.features import PLAIN, FeatureSpec
+from lifestage.lifecycle import alerts as alert_rules
 from lifestage.lifecycle import columns
 from lifestage.lifecycle.conditions import condition
 from lifestage.lifecycle.segments import SEGMENTS
@@ -109,12 +110,13 @@ class Policy(Model):
     tiers: tuple[Tier, ...] = ()
     risk: tuple[Risk, ...] = ()
     signals: tuple[Signal, ...] = ()
+    alerts: tuple[alert_rules.Alert, ...] = ()
     _source: str = PrivateAttr(default="")
     _given: dict[str, columns.Published] = PrivateAttr(default_factory=lambda: dict(columns.GIVEN))
 
     @model_validator(mode="after")
     def _coherent(self) -> "Policy":
-        for part in ("stages", "tiers", "risk", "signals"):
+        for part in ("stages", "tiers", "risk", "signals", "alerts"):
             if twice := _repeated(item.name for item in getattr(self, part)):
                 raise ValueError(f"{part}: the name '{twice}' stands twice; names must differ")
         known = [stage.name for stage in self.stages]
@@ -213,6 +215,8 @@ def _check_conditions(policy: Policy, where: str) -> None:
         condition(stage.enter, for_stages, f"{where}: stages.{stage.name}.enter", fixed)
         if stage.exit is not None:
             condition(stage.exit, for_stages, f"{where}: stages.{stage.name}.exit", fixed)
+    stages = tuple(stage.name for stage in policy.stages)
+    alert_rules.check(policy.alerts, for_stages, where, {**fixed, "stage": stages})
     speakers: tuple[tuple[str, Sequence[Signal | Stage]], ...]
     speakers = (("signals", policy.signals), ("stages", policy.stages))
     for part, items in speakers:

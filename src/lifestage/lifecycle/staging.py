@@ -6,8 +6,8 @@ whose `enter` is true; else (4) the policy's default. NULL is not true; an omitt
 not true". Every row is decided by itself, so a block of one equals a block of many.
 """
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import duckdb
 import numpy as np
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from lifestage.errors import InputError
 from lifestage.lifecycle import engine
+from lifestage.lifecycle.alerts import answer_of
 from lifestage.lifecycle.conditions import first_line
 from lifestage.lifecycle.plan import RISK, STAGE, level_of, plan
 from lifestage.lifecycle.policy import LEVELS, Policy
@@ -41,6 +42,7 @@ RESULT = pa.schema(
         ("signals", pa.list_(SIGNAL)),
         ("action", pa.string()),
         ("reasons", pa.list_(pa.string())),
+        ("alerts", pa.list_(pa.string())),
     ]
 )
 """One row per customer, in the order of the input."""
@@ -98,6 +100,7 @@ def assign(
         "signals": _signals(policy, levels, n),
         "action": _named([s.actions[0].name if s.actions else None for s in policy.stages], stages),
         "reasons": reasons(speakers, block, n),
+        "alerts": _alerts(policy, answers, n),
     }
     return pa.table([result[field.name] for field in RESULT], schema=RESULT)
 
@@ -161,3 +164,11 @@ def _signals(policy: Policy, levels: list[Integers], n: int) -> pa.Array:
     words = _named(LEVELS, grid[rows, which])
     entries = pa.StructArray.from_arrays([names, words], fields=list(SIGNAL))
     return pa.ListArray.from_arrays(offsets(rows, n), entries)
+
+
+def _alerts(policy: Policy, answers: Mapping[str, npt.NDArray[Any]], n: int) -> pa.Array:
+    """list<text>[n] of the alert rules that hold, in the policy's order."""
+    holds = [answers[answer_of(alert.name)].astype(bool) for alert in policy.alerts]
+    rows, which = np.nonzero(np.stack(holds, axis=1) if holds else np.empty((n, 0), bool))
+    names = _named([alert.name for alert in policy.alerts], which)
+    return pa.ListArray.from_arrays(offsets(rows, n), names)
