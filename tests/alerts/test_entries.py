@@ -206,7 +206,7 @@ class Told:
 @st.composite
 def runs(draw: st.DrawFn) -> list[tuple[int, dict[str, Row], bool, tuple[Alert, ...]]]:
     made = []
-    for _ in range(draw(st.integers(1, 9))):
+    for _ in range(draw(st.integers(1, 8))):
         if made and draw(st.integers(0, 3)) == 0:
             made.append(draw(st.sampled_from(made)))  # the very same run again
             continue
@@ -221,7 +221,7 @@ def runs(draw: st.DrawFn) -> list[tuple[int, dict[str, Row], bool, tuple[Alert, 
     return made
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(runs())
 def test_any_order_of_runs_tells_what_the_plain_rules_tell(
     sequence: list[tuple[int, dict[str, Row], bool, tuple[Alert, ...]]],
