@@ -20,6 +20,7 @@ from lifestage.expressions import referenced, to_sql
 from lifestage.lifecycle.columns import Published, signal_column
 from lifestage.lifecycle.conditions import condition
 from lifestage.lifecycle.policy import Policy
+from lifestage.lifecycle.segments import GROUPINGS
 from lifestage.lifecycle.selection import holds
 from lifestage.localtime import to_local
 from lifestage.ragged import Bools, Floats
@@ -71,6 +72,7 @@ def checked(where: str, policy: Policy) -> Condition:
         "stage": tuple(stage.name for stage in policy.stages),
         "tier": tuple(tier.name for tier in policy.tiers),
         "risk": tuple(level.name for level in policy.risk),
+        "segment": tuple(group.name for group in policy.segments) or tuple(GROUPINGS[policy.grouping]),
         "action": tuple(action.name for stage in policy.stages for action in stage.actions),
     }
     tree = condition(where, columns_of(policy), "--where", values)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from lifestage.lifecycle.columns import signal_column
 from lifestage.lifecycle.policy import Policy
-from lifestage.lifecycle.segments import SEGMENTS
+from lifestage.lifecycle.segments import GROUPINGS
 from lifestage.ragged import Bools, Floats
 from lifestage.schemas import INSTANT, SCORE
 from lifestage.spreadsheet import day_cell, text_cell
@@ -88,11 +88,12 @@ class Wording:
             **dict.fromkeys(("stage", "previous_stage", "next_stage"), stages),
             "tier": labels(policy.tiers),
             "risk": labels(policy.risk),
-            "segment": {name: texts[language == "zh"] for name, texts in SEGMENTS.items()},
+            "segment": labels(policy.segments)
+            or {name: texts[language == "zh"] for name, texts in GROUPINGS[policy.grouping].items()},
             "action": {a.name: getattr(a, language) for stage in policy.stages for a in stage.actions},
             "signals": labels(policy.signals),
             "alerts": labels(policy.alerts),
-            "health_parts": labels(getattr(policy, "health", ())),
+            "health_parts": labels(policy.health),
             "level": {} if language == "en" else {"high": "高", "medium": "中", "low": "低"},
         }
         self.truth = (

@@ -37,6 +37,7 @@ ALERT = pa.schema(
         ("churn_probability", pa.float64()),
         ("reasons", pa.list_(pa.string())),
         ("action", pa.string()),
+        ("policy", pa.string()),  # name, version and digest
         pa.field("release", pa.string(), nullable=False),
     ]
 )

@@ -15,7 +15,7 @@ from lifestage.lifecycle.alerts import Alert
 
 COLUMNS = (
     *("customer_id", "alert", "entered_at", "label_en", "label_zh", "stage", "previous_stage", "risk"),
-    *("tier", "clv", "churn_probability", "reasons", "action", "release"),
+    *("tier", "clv", "churn_probability", "reasons", "action", "policy", "release"),
 )
 """Of the table `alerts`: entered_at is the as_of of the run that found the entry, the rest the score of that run."""
 _OF_SCORE = COLUMNS[COLUMNS.index("stage") :]
@@ -28,6 +28,7 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS alerts (customer_id TEXT NOT NULL, alert TEXT NOT NULL,"
     " entered_at INTEGER NOT NULL, label_en TEXT NOT NULL, label_zh TEXT NOT NULL, stage TEXT,"
     " previous_stage TEXT, risk TEXT, tier TEXT, clv REAL, churn_probability REAL, reasons TEXT, action TEXT,"
+    " policy TEXT,"
     " release TEXT NOT NULL, PRIMARY KEY (customer_id, alert, entered_at))",
     "CREATE INDEX IF NOT EXISTS alerts_by_time ON alerts (entered_at, alert, customer_id)",
 )

@@ -4,15 +4,13 @@ Staging says which rules hold for a customer (they are in the stage or level now
 have just entered it is for the store to say, which knows where they were at the as_of before.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from pydantic import model_validator
 
 from lifestage.documents import Model
-from lifestage.errors import InputError
 from lifestage.lifecycle.columns import TEXT, Published
-from lifestage.lifecycle.conditions import condition
 from lifestage.lifecycle.elements import Condition, Name, Texts
 
 STAGE = Published("text", "stage of the policy", "阶段", TEXT)
@@ -49,26 +47,20 @@ class Alert(Model):
         return str(getattr(self, self.kind))
 
 
-def check(
-    alerts: Sequence[Alert],
-    columns: Mapping[str, Published],
-    where: str,
-    values: Mapping[str, tuple[str, ...]],
-) -> None:
-    """Look at every rule: its stage or level exists, and `when` reads `columns`, those of stages, and the stage.
-
-    `values` lists, for text columns, what a comparison may name; "stage" and "risk" must be among them. Raises
-    InputError for the first mistake.
-    """
-    for alert in alerts:
-        place, known = f"{where}: alerts.{alert.name}", values[alert.kind]
-        if alert.state not in known:
-            what = "stage" if alert.kind == "stage" else "risk level"
-            close = get_close_matches(alert.state, known, n=1, cutoff=0.5)
-            hint = f"did you mean '{close[0]}'?" if close else f"known are: {', '.join(known) or 'none'}"
-            raise InputError(f"{place}.{alert.kind}: '{alert.state}' is no {what} of this policy; {hint}")
-        if alert.when is not None:
-            condition(alert.when, {**columns, "stage": STAGE}, f"{place}.when", values)
+def unknown_states(
+    alerts: Sequence[Alert], known: Mapping[str, tuple[str, ...]]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """(path in the policy, what is wrong) of rules that watch what is not among `known`: names by stage and risk."""
+    for i, alert in enumerate(alerts):
+        names, kind, state = known[alert.kind], alert.kind, alert.state
+        if state not in names:
+            what = "stage" if kind == "stage" else "risk level"
+            close = get_close_matches(state, names, n=1, cutoff=0.5)
+            hint = f"did you mean '{close[0]}'?" if close else f"known are: {', '.join(names) or 'none'}"
+            yield (
+                ("alerts", i, kind),
+                f"alerts.{alert.name}.{kind}: '{state}' is no {what} of this policy; {hint}",
+            )
 
 
 def answer_of(name: str) -> str:

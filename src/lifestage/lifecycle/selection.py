@@ -21,5 +21,5 @@ def holds(sql: str, block: pa.Table, where: str) -> npt.NDArray[np.bool_]:
         raise InputError(
             f"{where}: fails for these customers: {first_line(error)}; guard it, e.g. with CASE, NULLIF or TRY_CAST"
         ) from None
-    hit: npt.NDArray[np.bool_] = answer["hit"].astype(bool)
+    hit: npt.NDArray[np.bool_] = np.asarray(answer["hit"], bool)
     return hit
