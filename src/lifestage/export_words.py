@@ -41,6 +41,8 @@ TITLES: dict[str, tuple[str, str]] = {
     "rule": ("Rule", "触发规则"),
     "next_stage": ("Next stage", "下一阶段"),
     "next_stage_at": ("Next stage expected", "预计进入下一阶段"),
+    "at_risk_at": ("At risk expected", "预计流失预警"),
+    "lost_at": ("Lost expected", "预计流失"),
     "tier": ("Tier", "价值等级"),
     "segment": ("Segment", "客户分群"),
     "risk": ("Risk", "风险等级"),
