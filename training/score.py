@@ -40,6 +40,8 @@ def score(shop: "Shop", as_of: date | None, flow_months: int) -> "Run":
     instant = file.facts["as_of"]
     past = month_starts(file.facts["first_row"], instant, flow_months, file.zone)
     store = open_store(shop.store_url)
+    rules = release.load(folder).policy.alerts
+    alerts = 0
     with bar("scoring and staging", file.customers * (len(past) + 1)) as progress:
         for moment in [*past, instant]:
             made = score_run(
@@ -53,11 +55,15 @@ def score(shop: "Shop", as_of: date | None, flow_months: int) -> "Run":
                 progress=progress,
             )
             if made.customers or moment == instant:  # nobody may be known yet on a past day
-                store.publish(made.name, moment, made.parts, current=moment == instant)
+                alerts += store.publish(
+                    made.name, moment, made.parts, current=moment == instant, alerts=rules
+                )
     say(
         f"{made.customers:,} customers scored as of {shown(instant, file.zone)} with release {folder.name}"
         f" -> {made.folder}"
     )
+    if rules:
+        say(f"{alerts:,} new alerts; python -m training.alerts delivers them")
     return made
 
 

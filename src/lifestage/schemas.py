@@ -223,6 +223,7 @@ SCORE = pa.schema(
         ("reasons", pa.list_(pa.string())),  # of the stage and the signals: sentences of the policy
         ("churn_reasons", pa.list_(REASON)),  # of the churn probability; null where not asked for
         ("action", pa.string()),
+        ("alerts", pa.list_(pa.string())),  # rules that hold; who has just entered is for the store to say
         ("policy", pa.string()),  # name, version and digest
         pa.field("release", pa.string(), nullable=False),
     ]

@@ -22,7 +22,9 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
+from lifestage import store_alerts
 from lifestage.errors import InputError
+from lifestage.lifecycle.alerts import Alert
 from lifestage.localtime import EPOCH
 from lifestage.schemas import INSTANT, PREVIOUS, SCORE
 from lifestage.store_load import Progress, create_scores, load, remove
@@ -37,7 +39,7 @@ FLOW = pa.schema(
 )
 """One row per stored as_of, stage at the as_of before (null: first seen) and stage; stayers included."""
 
-STAGED = ("customer_id", "as_of", "stage", "stage_since", "release")
+STAGED = ("customer_id", "as_of", "stage", "stage_since", "risk", "release")
 """The columns of a score that a back-fill needs."""
 
 _TABLES = (
@@ -88,16 +90,25 @@ class Store:
     # --- writing ---------------------------------------------------------------------------------------
 
     def publish(
-        self, run: str, as_of: int, parts: Iterable[Path], current: bool, progress: Progress | None = None
-    ) -> None:
+        self,
+        run: str,
+        as_of: int,
+        parts: Iterable[Path],
+        current: bool,
+        progress: Progress | None = None,
+        *,
+        alerts: Sequence[Alert] = (),
+    ) -> int:
         """Store a run of scores (Parquet files of schemas.SCORE, one row per customer) in one transaction.
 
         Adds the changes of stage at `as_of` (UTC microseconds), replacing those stored for it before; with
         `current`, the run also takes the place of the current scores. Repeating it changes nothing. After
         re-publishing an earlier as_of, publish the later ones again: they hold changes only. `progress` is
-        called with the number of rows just loaded.
+        called with the number of rows just loaded. `alerts` are the rules of the run's policy: who enters what
+        they watch gets a row in the outbox, with `current` alone (see store_alerts).
 
-        Raises InputError for no rows, rows of another as_of, a customer met twice, or a store in use.
+        Returns the number of alerts written. Raises InputError for no rows, rows of another as_of, a customer
+        met twice, or a store in use.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         loading = self.path.with_name(f"{self.path.name}.loading")
@@ -120,6 +131,7 @@ class Store:
                 writer.execute("ATTACH ? AS loading", (str(loading),))
                 writer.execute("DELETE FROM stage_history WHERE as_of = ?", (as_of,))
                 writer.execute(_CHANGES)
+                told = store_alerts.record(writer, as_of, alerts, current=current)
                 if current:
                     writer.execute("DROP TABLE IF EXISTS main.scores")
                     writer.execute(create_scores(columns))
@@ -136,6 +148,18 @@ class Store:
                     remove(loading)
                     writer.execute("ROLLBACK")
             writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        return told
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A connection within one transaction, committed at the end unless an error leaves it."""
+        with (
+            self._failing_clearly(),
+            contextlib.closing(sqlite3.connect(self.path, timeout=60, isolation_level=None)) as writer,
+        ):
+            writer.execute("BEGIN IMMEDIATE")
+            yield writer
+            writer.execute("COMMIT")
 
     # --- reading ---------------------------------------------------------------------------------------
 
@@ -179,6 +203,10 @@ class Store:
             " ORDER BY published DESC LIMIT 1"
         )
         return dict(zip(rows.names, rows[0], strict=True)) if rows else None
+
+    def rows(self, query: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
+        """The rows of a query; none where its table does not exist yet."""
+        return self._rows(query, values)
 
     def stages(self) -> dict[str, int]:
         """Number of customers in each stage of the current scores, the largest first."""

@@ -24,7 +24,10 @@ def load(
     *,
     progress: Progress | None = None,
 ) -> tuple[int, str]:
-    """Load `columns` of the parts into table `scores` of a new file; number of rows and their release."""
+    """Load `columns` of the parts into table `scores` of a new file; number of rows and their release.
+
+    Where `alerts` is one of them, table `holding` has a row for each customer and alert rule that holds.
+    """
     try:
         import adbc_driver_sqlite.dbapi as adbc
     except ImportError:
@@ -34,6 +37,7 @@ def load(
         cursor.execute("PRAGMA journal_mode = OFF")  # a half-written file is thrown away, not mended
         cursor.execute("PRAGMA synchronous = OFF")
         cursor.execute(create_scores(columns))
+        cursor.execute("CREATE TABLE holding (customer_id TEXT NOT NULL, alert TEXT NOT NULL)")
         for part in parts:
             for batch in _batches(part, columns):
                 if not pc.all(pc.equal(pc.cast(batch["as_of"], pa.int64()), as_of)).as_py():
@@ -46,6 +50,8 @@ def load(
                     raise InputError(
                         f"{part}: run {run} holds a customer_id twice; score it again"
                     ) from error
+                if "alerts" in columns and len(holding := _holding(batch)):
+                    cursor.adbc_ingest("holding", holding, mode="append")
                 release = release or str(batch["release"][0].as_py())
                 rows += batch.num_rows
                 if progress is not None:
@@ -85,6 +91,13 @@ def _flat(batch: pa.RecordBatch) -> pa.RecordBatch:
         else:
             flat[name] = _json_text(column) if pa.types.is_nested(column.type) else column
     return pa.RecordBatch.from_pydict(flat)
+
+
+def _holding(batch: pa.RecordBatch) -> pa.Table:
+    """One row per customer and alert rule that holds."""
+    column = batch["alerts"]
+    ids = batch["customer_id"].take(pc.list_parent_indices(column))
+    return pa.table({"customer_id": ids, "alert": pc.list_flatten(column)})
 
 
 def _json_text(array: pa.Array) -> pa.Array:

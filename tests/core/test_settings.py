@@ -107,7 +107,7 @@ def test_a_dataset_instead_of_a_path() -> None:
     ("key", "value", "message"),
     [
         ("tmezone", "UTC", "(top): unknown key 'tmezone'; did you mean 'timezone'?"),
-        ("zzzzqq", 1, "(top): unknown key 'zzzzqq'; known are: as_of, churn, clv,"),
+        ("zzzzqq", 1, "(top): unknown key 'zzzzqq'; known are: alerts, as_of, churn, clv,"),
         ("{shop}", 1, "unknown key '{shop}'; did you mean 'shop'?"),
         ("churn.horizn_days", 30, "churn: unknown key 'horizn_days'; did you mean 'horizon_days'?"),
         ("sources.transaction", {}, "sources: unknown key 'transaction'; did you mean 'transactions'?"),

@@ -31,6 +31,8 @@ VERBS = (
     "score",
     "report",
     "contact",
+    "alerts",
+    "export",
     "pipeline",
     "simulate",
 )

@@ -12,7 +12,7 @@ from functools import lru_cache
 import pyarrow as pa
 
 from lifestage.expressions import parse_expression, referenced, to_sql
-from lifestage.lifecycle import columns
+from lifestage.lifecycle import alerts, columns
 from lifestage.lifecycle.columns import Published
 from lifestage.lifecycle.elements import DEFAULT, LEVELS, STAYS, Stage
 from lifestage.lifecycle.engine import BLOCK
@@ -57,6 +57,7 @@ def plan(policy: Policy, more: tuple[Speaker, ...] = ()) -> Plan:
     """The plan of a checked policy; `more` speak after the policy's own sentences."""
     made = _Steps(policy)
     rules, actions = made.decided()
+    made.alerted()
     made.told(more)
     return Plan(made.sql(), made.inputs, rules, actions)
 
@@ -257,6 +258,14 @@ class _Steps:
         )
         self._answers += [code, _quoted(RULE), _quoted(ACTION)]
         return tuple(rules), tuple(actions)
+
+    def alerted(self) -> None:
+        """Step `placed`: the stage as a word, for what alert rules hold."""
+        rules, open_to = self.policy.alerts, self.policy.open_to_alerts
+        if rules:
+            names = [stage.name for stage in self.policy.stages]
+            self._step("placed", [f'{_words(_quoted(STAGE), names)} AS "stage"'])
+            self._answers += alerts.answers(rules, lambda text: self._true(text, open_to))
 
     def told(self, more: Sequence[Speaker]) -> None:
         """The sentences of the stage (of the rule that fired, else the stage's own), of signals, and of `more`."""

@@ -14,6 +14,7 @@ from lifestage.documents import Model, nowhere, read_yaml, validate
 from lifestage.errors import InputError
 from lifestage.features import PLAIN, FeatureSpec
 from lifestage.lifecycle import columns as published
+from lifestage.lifecycle.alerts import STAGE, Alert
 from lifestage.lifecycle.elements import Group, HealthPart, Name, Named, Signal, Stage, Tier
 from lifestage.lifecycle.places import Places
 from lifestage.lifecycle.segments import GROUPINGS
@@ -46,6 +47,8 @@ class Policy(Model):
     health: tuple[HealthPart, ...] = ()
     risk: tuple[Group, ...] = ()
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+    alerts: tuple[Alert, ...] = ()
+    """Who is told about once they enter a stage or a risk level."""
     _source: str = PrivateAttr(default="")
     _given: dict[str, published.Published] = PrivateAttr(default_factory=lambda: dict(published.GIVEN))
     _named_types: dict[str, pa.DataType] = PrivateAttr(default_factory=dict)
@@ -66,7 +69,7 @@ class Policy(Model):
 
     @model_validator(mode="after")
     def _coherent(self) -> "Policy":
-        for part in ("columns", "tiers", "segments", "signals", "health", "risk", "stages"):
+        for part in ("columns", "tiers", "segments", "signals", "health", "risk", "stages", "alerts"):
             if twice := _repeated(item.name for item in getattr(self, part)):
                 raise ValueError(f"{part}: the name '{twice}' stands twice; names must differ")
         known = [stage.name for stage in self.stages]
@@ -123,6 +126,11 @@ class Policy(Model):
     def open_to_stages(self) -> dict[str, published.Published]:
         """What conditions and sentences of stages and actions may read."""
         return {**self.open_to_risk, "risk": published.RISK}
+
+    @property
+    def open_to_alerts(self) -> dict[str, published.Published]:
+        """What conditions of alerts may read."""
+        return {**self.open_to_stages, "stage": STAGE}
 
     def __hash__(self) -> int:
         return hash((self.name, self.version, self.default, self._source))

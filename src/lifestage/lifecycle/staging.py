@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from lifestage.errors import InputError
 from lifestage.lifecycle import engine
+from lifestage.lifecycle.alerts import answer_of
 from lifestage.lifecycle.columns import OPTIONAL, RFM_SCORES
 from lifestage.lifecycle.conditions import first_line
 from lifestage.lifecycle.elements import LEVELS
@@ -60,6 +61,7 @@ RESULT = pa.schema(
         ("health_parts", pa.list_(HEALTH_PART)),
         ("action", pa.string()),
         ("reasons", pa.list_(pa.string())),
+        ("alerts", pa.list_(pa.string())),
         ("policy", pa.string()),
     ]
 )
@@ -103,6 +105,7 @@ def assign(
         "health_parts": _health_parts(policy, answers, n),
         "action": _named(ready.actions, answers[ACTION]),
         "reasons": answers[REASONS].combine_chunks(),
+        "alerts": _alerts(policy, answers, n),
         "policy": pa.array([policy.label], pa.string()).take(pa.array(np.zeros(n, np.int64))),
     }
     return pa.table([result[field.name] for field in RESULT], schema=RESULT)
@@ -216,6 +219,14 @@ def _signals(policy: Policy, answers: pa.Table, n: int) -> pa.Array:
     words = pa.array(LEVELS, pa.string()).take(pa.array(grid[rows, which]))
     entries = pa.StructArray.from_arrays([names, words], fields=list(SIGNAL))
     return pa.ListArray.from_arrays(pa.array(np.searchsorted(rows, np.arange(n + 1)), pa.int32()), entries)
+
+
+def _alerts(policy: Policy, answers: pa.Table, n: int) -> pa.Array:
+    """list<text>[n] of the alert rules that hold, in the policy's order."""
+    held = [np.asarray(answers[answer_of(alert.name)]) for alert in policy.alerts]
+    rows, which = np.nonzero(np.stack(held, axis=1) if held else np.empty((n, 0), bool))
+    names = pa.array([alert.name for alert in policy.alerts], pa.string()).take(pa.array(which))
+    return pa.ListArray.from_arrays(pa.array(np.searchsorted(rows, np.arange(n + 1)), pa.int32()), names)
 
 
 def _health_parts(policy: Policy, answers: pa.Table, n: int) -> pa.Array:

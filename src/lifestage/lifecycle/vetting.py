@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lifestage.errors import InputError, PlacedError
+from lifestage.lifecycle import alerts
 from lifestage.lifecycle import columns as published
 from lifestage.lifecycle.conditions import condition, points, value
 from lifestage.lifecycle.elements import ENTER, Texts
@@ -36,6 +37,7 @@ def vet(policy: Policy, document: Any, where: str, at: At) -> dict[str, pa.DataT
         "segment": tuple(group.name for group in policy.segments) or tuple(GROUPINGS[policy.grouping]),
         "risk": tuple(level.name for level in policy.risk),
         "previous_stage": tuple(stage.name for stage in policy.stages),
+        "stage": tuple(stage.name for stage in policy.stages),
     }
     found: list[str] = []
     for path, name, text, check, open_to in _expressions(policy, document):
@@ -46,6 +48,8 @@ def vet(policy: Policy, document: Any, where: str, at: At) -> dict[str, pa.DataT
             check(text, open_to, name, known)
         except PlacedError as error:
             found.append(_told(error, path, where, at))
+    for path, problem in alerts.unknown_states(policy.alerts, fixed):
+        found.append(f"{where}{at(path)}: {problem}")
     for path, name, template, open_to in _sentences(policy):
         try:
             sentence(template, open_to, f"{where}{at(path)}: {name}")
@@ -116,6 +120,10 @@ def _expressions(
             if action.when is not None:
                 path = ("stages", i, "actions", j, "when")
                 yield path, f"{name}.actions.{action.name}.when", action.when, condition, to_stages
+    told = [(i, alert.name, alert.when) for i, alert in enumerate(policy.alerts) if alert.when is not None]
+    yield from (
+        (("alerts", i, "when"), f"alerts.{n}.when", w, condition, policy.open_to_alerts) for i, n, w in told
+    )
 
 
 def _sentences(policy: Policy) -> Iterator[tuple[Path, str, str, Columns]]:

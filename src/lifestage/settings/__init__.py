@@ -1,5 +1,6 @@
 """The frozen configuration models: one YAML file a shop, typos refused with the nearest right name."""
 
+from lifestage.settings.alerts import Alerts, Webhook
 from lifestage.settings.models import DEFINED_BY, Churn, Clv, Features, Readiness
 from lifestage.settings.scoring import Reasons, Scoring
 from lifestage.settings.shop import Shop, load, parse
@@ -8,6 +9,7 @@ from lifestage.settings.tables import ENGINES, EngineOptions, Intake, Source, So
 __all__ = [
     "DEFINED_BY",
     "ENGINES",
+    "Alerts",
     "Churn",
     "Clv",
     "EngineOptions",
@@ -19,6 +21,7 @@ __all__ = [
     "Shop",
     "Source",
     "Sources",
+    "Webhook",
     "load",
     "parse",
 ]

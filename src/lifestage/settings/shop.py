@@ -17,6 +17,7 @@ from pydantic import (
 from lifestage.campaign import Profit
 from lifestage.documents import Model, read_yaml, validate
 from lifestage.errors import InputError
+from lifestage.settings.alerts import Alerts
 from lifestage.settings.models import DEFINED_BY, Churn, Clv, Features, Readiness
 from lifestage.settings.scoring import Scoring
 from lifestage.settings.tables import ENGINES, EngineOptions, Intake, Sources
@@ -48,6 +49,8 @@ class Shop(Model):
     policy: str = "ecommerce"
     """Name of a preset, or path of a policy file (.yaml)."""
     scoring: Scoring = Scoring()
+    alerts: Alerts = Alerts()
+    """Where training.alerts delivers the alerts of the policy."""
     output_dir: str = ""
     """Folder of history, quarantine and runs; by default var/<shop>."""
     release_dir: str = ""
@@ -133,6 +136,10 @@ class Shop(Model):
     @property
     def releases(self) -> Path:
         return Path(self.release_dir) if self.release_dir else self.output / "releases"
+
+    @property
+    def alerts_folder(self) -> Path:
+        return Path(self.alerts.folder) if self.alerts.folder else self.output / "alerts"
 
     @property
     def store_url(self) -> str:

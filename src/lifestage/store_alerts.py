@@ -1,0 +1,74 @@
+"""Who has just entered what an alert rule watches: decided and written within the transaction that stores a run.
+
+A row of the store's table `alerts` is one entry of one customer; its key is customer, rule and time of entry. Rows
+are added, never changed nor taken back. An entry is: the rule holds in the run, the customer was elsewhere at the
+latest earlier as_of stored of them, and the rule is no newer than the run: a rule begins to watch with the first run
+that knows it, which tells nothing. So neither a shop's first run nor a rule added later tells about everybody who is
+there already. Nobody is told about an entry that is not later than the last one they were told of under the same
+rule, in whatever order runs are stored.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+
+from lifestage.lifecycle.alerts import Alert
+
+COLUMNS = (
+    *("customer_id", "alert", "entered_at", "label_en", "label_zh", "stage", "previous_stage", "risk"),
+    *("tier", "clv", "churn_probability", "reasons", "action", "policy", "release"),
+)
+"""Of the table `alerts`: entered_at is the as_of of the run that found the entry, the rest the score of that run."""
+_OF_SCORE = COLUMNS[COLUMNS.index("stage") :]
+
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS risk_history (customer_id TEXT NOT NULL, as_of INTEGER NOT NULL,"
+    " risk TEXT NOT NULL, PRIMARY KEY (customer_id, as_of)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS alert_runs (alert TEXT NOT NULL, as_of INTEGER NOT NULL,"
+    " PRIMARY KEY (alert, as_of))",
+    "CREATE TABLE IF NOT EXISTS alerts (customer_id TEXT NOT NULL, alert TEXT NOT NULL,"
+    " entered_at INTEGER NOT NULL, label_en TEXT NOT NULL, label_zh TEXT NOT NULL, stage TEXT,"
+    " previous_stage TEXT, risk TEXT, tier TEXT, clv REAL, churn_probability REAL, reasons TEXT, action TEXT,"
+    " policy TEXT,"
+    " release TEXT NOT NULL, PRIMARY KEY (customer_id, alert, entered_at))",
+    "CREATE INDEX IF NOT EXISTS alerts_by_time ON alerts (entered_at, alert, customer_id)",
+)
+
+# Like stage_history: a row where the latest earlier level is another one or none is known; '' = no level.
+_RISK_CHANGES = (
+    "INSERT INTO risk_history SELECT customer_id, as_of, coalesce(risk, '') FROM loading.scores AS s"
+    " WHERE stage IS NOT NULL AND coalesce(risk, '') <> coalesce((SELECT h.risk FROM risk_history AS h"
+    " WHERE h.customer_id = s.customer_id AND h.as_of < s.as_of ORDER BY h.as_of DESC LIMIT 1), '-')"
+)
+# A history has a row at this as_of only where it changed, so a row of the right state is the entry itself.
+_ENTRIES = (
+    f"INSERT INTO alerts ({', '.join(COLUMNS)})"
+    f" SELECT s.customer_id, a.alert, s.as_of, :label_en, :label_zh, {', '.join(f's.{c}' for c in _OF_SCORE)}"
+    " FROM loading.holding AS a JOIN loading.scores AS s ON s.customer_id = a.customer_id"
+    " JOIN {kind}_history AS h ON h.customer_id = s.customer_id AND h.as_of = s.as_of"
+    " WHERE a.alert = :alert AND h.{kind} = :state AND (:first_sight = 1 OR EXISTS (SELECT 1 FROM {kind}_history"
+    " AS e WHERE e.customer_id = s.customer_id AND e.as_of < s.as_of))"
+    " AND NOT EXISTS (SELECT 1 FROM alerts AS o WHERE o.customer_id = s.customer_id AND o.alert = a.alert"
+    " AND o.entered_at >= s.as_of)"
+)
+
+
+def record(writer: sqlite3.Connection, as_of: int, rules: Sequence[Alert], *, current: bool) -> int:
+    """Take note of a run's risk levels, and write its alerts if it is a `current` one; number of alerts written.
+
+    Within the transaction of `publish`, after the stage history: the run lies in loading.scores, and in
+    loading.holding (customer_id, alert) which rules hold. Repeating it changes nothing.
+    """
+    for table in TABLES:
+        writer.execute(table)
+    writer.execute("DELETE FROM risk_history WHERE as_of = ?", (as_of,))
+    writer.execute(_RISK_CHANGES)
+    found = 0
+    for rule in rules:
+        values = {"alert": rule.name, "as_of": as_of}
+        watched = writer.execute("SELECT 1 FROM alert_runs WHERE alert = :alert AND as_of < :as_of", values)
+        if current and watched.fetchone() is not None:
+            values |= {"state": rule.state, "first_sight": int(rule.first_sight)}
+            values |= {"label_en": rule.labels.en, "label_zh": rule.labels.zh}
+            found += writer.execute(_ENTRIES.format(kind=rule.kind), values).rowcount
+        writer.execute("INSERT INTO alert_runs VALUES (:alert, :as_of) ON CONFLICT DO NOTHING", values)
+    return found

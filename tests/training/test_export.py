@@ -1,0 +1,85 @@
+"""training.export as a user runs it."""
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+
+from lifestage import settings
+from lifestage.errors import InputError
+from training.export import export
+
+from .conftest import script
+from .test_pipeline import scores_of
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    raw = path.read_bytes()
+    assert raw.startswith(b"\xef\xbb\xbf")
+    assert raw.count(b"\n") == raw.count(b"\r\n")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_list_ordered_by_value_at_stake(shop: Path, tmp_path: Path) -> None:
+    where = "tier IN ('gold', 'platinum') AND churn_probability > 0.05"
+    out = tmp_path / "list.csv"
+    run = script(shop, "export", "--config", "shop.yaml", "--where", where, "--out", str(out))
+    assert run.returncode == 0, run.stderr
+    rows = rows_of(out)
+    expected = {
+        row["customer_id"]
+        for row in scores_of(shop).to_pylist()
+        if row["tier"] in ("gold", "platinum") and (row["churn_probability"] or 0) > 0.05
+    }
+    assert expected
+    assert {row["Customer"].strip() for row in rows} == expected
+    stakes = [float(next(v for k, v in row.items() if k.startswith("Value at stake"))) for row in rows]
+    assert stakes == sorted(stakes, reverse=True)
+    assert re.search(rf"{len(rows)} of 1,200 customers match\n", run.stdout)
+    few = tmp_path / "few.csv"
+    words = ("--top", "3", "--language", "zh", "--columns", "customer_id,stage,tier,value_at_stake")
+    run = script(shop, "export", "--config", "shop.yaml", "--where", where, "--out", str(few), *words)
+    assert run.returncode == 0, run.stderr
+    assert "of them the 3 with most at stake" in run.stdout
+    best = rows_of(few)
+    assert [row["客户"] for row in best] == [row["Customer"] for row in rows[:3]]
+    assert {row["价值等级"] for row in best} <= {"黄金（前5%）", "铂金（前1%）"} or all(best)
+
+
+def test_everybody_and_nobody(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(shop)
+    config = settings.load("shop.yaml")
+    everybody = rows_of(export(config, None, out=tmp_path / "all.csv"))
+    assert len(everybody) == 1_200
+    bought = scores_of(shop)["clv"].is_valid().to_pylist()
+    stakes = [next(v for k, v in row.items() if k.startswith("Value at stake")) for row in everybody]
+    assert all(stakes[: sum(bought)])
+    assert not any(stakes[sum(bought) :])
+    capsys.readouterr()
+    nobody = export(config, "clv < 0", out=tmp_path / "none.csv")
+    assert rows_of(nobody) == []
+    assert nobody.read_text(encoding="utf-8-sig").startswith("Customer,Value at stake")
+    assert "no customer of 1,200 matches" in capsys.readouterr().out
+
+
+def test_wrong_use_is_told_in_one_sentence(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zero = script(shop, "export", "--config", "shop.yaml", "--top", "0")
+    assert zero.returncode == 2
+    assert "'0': give a whole number of customers, 1 or more" in zero.stderr
+    monkeypatch.chdir(shop)
+    config = settings.load("shop.yaml")
+    with pytest.raises(InputError, match=r"--where: at line 1, column 1 .*did you mean 'stage'\?"):
+        export(config, "stag = 'at_risk'")
+    with pytest.raises(InputError, match=r"--columns: unknown column 'tiers'; did you mean 'tier'\?"):
+        export(config, None, columns=("tiers",))
+    with pytest.raises(InputError, match=r"--out .*x.csv: cannot be written \(.*\); name a place elsewhere"):
+        export(config, None, out=tmp_path / "no" / "x.csv")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"holds no scores yet; run python -m training\.score first"):
+        export(config, None)
