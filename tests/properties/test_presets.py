@@ -40,7 +40,7 @@ class Drawn:
         near = [v for t in thresholds for v in (math.nextafter(t, -math.inf), t, math.nextafter(t, math.inf))]
         self.floats = (ODD + near)[:250]
         self.ranks = [None, math.nan, *(i / 20 for i in range(-1, 22)), math.inf, -math.inf]
-        self.stages = [None, "", "unheard_of", *(stage.name for stage in self.policy.stages) ] * 2
+        self.stages = [None, "", "unheard_of", *(stage.name for stage in self.policy.stages)] * 2
         self.bytes = len(self.columns) + 2
 
     def row(self, code: bytes) -> Row:
@@ -69,11 +69,13 @@ drawn = lru_cache(maxsize=None)(Drawn)
 
 
 @pytest.mark.parametrize("name", presets())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_everybody_has_the_one_stage_of_the_oracle(name: str, data: st.DataObject) -> None:
     preset = drawn(name)
-    codes = data.draw(st.lists(st.binary(min_size=preset.bytes, max_size=preset.bytes), min_size=1, max_size=12))
+    codes = data.draw(
+        st.lists(st.binary(min_size=preset.bytes, max_size=preset.bytes), min_size=1, max_size=12)
+    )
     rows = [preset.row(code) for code in codes]
     block, previous = preset.block(rows)
     whole = assign(preset.policy, block, T, previous)

@@ -9,7 +9,18 @@ from lifestage.lifecycle.policy import Policy, presets
 from tests.lifecycle.presets.table import EPS, Row, decide, once, preset, regular
 
 DOCUMENTS: dict[str, Any] = {name: yaml.safe_load(preset(name).source) for name in presets()}
-PUBLISHED = ("aarrr", "closed_loop", "defecting", "ecommerce", "funnel", "loyalty", "probability_bands", "relationship", "rhythm", "subscription")
+PUBLISHED = (
+    "aarrr",
+    "closed_loop",
+    "defecting",
+    "ecommerce",
+    "funnel",
+    "loyalty",
+    "probability_bands",
+    "relationship",
+    "rhythm",
+    "subscription",
+)
 BY_CLV = [name for name in presets() if "min_percentile" in DOCUMENTS[name]["tiers"][0]]
 OWN = ("lapsed", "won_back")
 """Signals that are different in every preset."""
@@ -61,7 +72,9 @@ SIGNALS: list[tuple[str, Row, str, list[tuple[float | None, str | None]]]] = [
 
 
 @pytest.mark.parametrize(("signal", "row", "column", "steps"), SIGNALS)
-def test_levels_of_signals(signal: str, row: Row, column: str, steps: list[tuple[float | None, str | None]]) -> None:
+def test_levels_of_signals(
+    signal: str, row: Row, column: str, steps: list[tuple[float | None, str | None]]
+) -> None:
     names = having(signal)
     assert names
     for value, level in steps:
@@ -70,7 +83,13 @@ def test_levels_of_signals(signal: str, row: Row, column: str, steps: list[tuple
 
 @pytest.mark.parametrize("name", BY_CLV)
 def test_tiers_by_rank(name: str) -> None:
-    steps = [(0.99, "platinum", "gold"), (0.95, "gold", "silver"), (0.9, "silver", "bronze"), (0.75, "bronze", "medium"), (0.5, "medium", "low")]
+    steps = [
+        (0.99, "platinum", "gold"),
+        (0.95, "gold", "silver"),
+        (0.9, "silver", "bronze"),
+        (0.75, "bronze", "medium"),
+        (0.5, "medium", "low"),
+    ]
     for rank, tier, below in steps:
         assert decide(name, {"clv_percentile": rank})["tier"] == tier
         assert decide(name, {"clv_percentile": rank + EPS})["tier"] == tier
@@ -115,7 +134,9 @@ def test_health_lies_between_0_and_100_and_leaves_out_what_is_missing(name: str)
     assert decide(name, {"nps_last": 7.0})["health"] == pytest.approx(70)
     both = decide(name, {"nps_last": 7.0, "complaints_90d": 1.0})
     weights = {part["name"]: part["weight"] for part in DOCUMENTS[name]["health"]}
-    mean = (70 * weights["satisfaction"] + 50 * weights["no_trouble"]) / (weights["satisfaction"] + weights["no_trouble"])
+    mean = (70 * weights["satisfaction"] + 50 * weights["no_trouble"]) / (
+        weights["satisfaction"] + weights["no_trouble"]
+    )
     assert both["health"] == pytest.approx(mean)
     parts = {part["name"]: part["points"] for part in both["health_parts"]}
     assert {name for name, points in parts.items() if points is not None} == {"satisfaction", "no_trouble"}
@@ -133,7 +154,10 @@ def test_both_languages_everywhere(name: str) -> None:
     for text in texts(DOCUMENTS[name]):
         if "en" in text or "zh" in text:
             assert text["en"].isascii()
-            assert any("\u4e00" <= letter <= "\u9fff" for letter in text["zh"]) or text["en"] == text["zh"] == "LTV / CAC"
+            assert (
+                any("\u4e00" <= letter <= "\u9fff" for letter in text["zh"])
+                or text["en"] == text["zh"] == "LTV / CAC"
+            )
     for stage in policy.stages:
         assert stage.metrics, stage.name
         assert stage.actions, stage.name
