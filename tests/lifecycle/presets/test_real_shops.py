@@ -102,10 +102,10 @@ def flaps(frames: list[Frame]) -> int:
     """How often customers went from a stage to another and straight back."""
     paths = [dict(zip(frame.customer_id, frame.stage, strict=True)) for frame in frames]
     return sum(
-        was.get(customer) == then and now != then
+        then == was.get(customer) != between[customer]
         for was, between, after in zip(paths, paths[1:], paths[2:], strict=False)
         for customer, then in after.items()
-        if (now := between[customer])
+        if customer in was
     )
 
 
