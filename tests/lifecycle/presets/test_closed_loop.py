@@ -32,6 +32,9 @@ CASES = [
     *ladder(GROWN, "purchase_days", (3 - EPS, "retention"), (3.0, "expansion"), (None, "retention")),
     *ladder(GROWN, "days_since_first_order", (31 - EPS, "activation"), (31.0, "expansion"), (None, "acquisition")),
     Case("expansion", GROWN, rule="more_orders"),
+    *(Case("expansion", {**row, "days_since_first_order": 31.0}, "activation", 9.0) for row in (GROWN, RICHER)),
+    Case("retention", {**RICHER, "purchase_days": 3 - EPS}),
+    Case("expansion", {**RICHER, "purchase_days": 3.0}),
     # Twice the spend of the 90 days before, which was not nothing.
     *ladder(RICHER, "spend_90d", (40 - EPS, "expansion"), (40.0, "expansion"), (40 + EPS, "retention"), (None, "retention")),
     *ladder(RICHER, "spend_change_90d", (20 - EPS, "retention"), (20.0, "expansion"), (40 - 1e-6, "expansion"), (40.0, "retention"), (None, "retention")),
@@ -51,6 +54,11 @@ CASES = [
     *ladder({**BEST, "nps_last": 8.0}, "days_since_first_order", (181 - EPS, "retention"), (181.0, "advocacy"), (None, "acquisition")),
     *ladder(BEST, "nps_last", (6 - EPS, "retention"), (6.0, "retention"), (6 + EPS, "advocacy"), (None, "advocacy")),
     Case("advocacy", {**CALM, "nps_last": 10.0}, rule="promoter"),
+    Case("acquisition", {**CALM, "nps_last": 9.0, "order_count": 1 - EPS}),
+    Case("advocacy", {**CALM, "nps_last": 9.0, "order_count": 1.0}),
+    # A term of 91 days, or of no higher price, keeps nobody in expansion.
+    Case("retention", {**DEARER, "days_in_term": 91.0}, "expansion", 9.0),
+    Case("retention", {**DEARER, "price_change": 0.0}, "expansion", 9.0),
     Case("advocacy", BEST, rule="champion"),
     *ladder(SLIPPED, "nps_last", (6.0, "retention"), (9 - EPS, "retention"), (9.0, "advocacy"), (None, "retention"), was="advocacy", days=9.0),
     *ladder({**BEST, "recency_percentile": 0.5}, "nps_last", (6.0, "retention"), (6 + EPS, "advocacy"), (None, "advocacy"), was="advocacy", days=9.0),

@@ -37,6 +37,7 @@ CASES = [
     Case("subscriber", {}, rule="enter"),
     *(Case(stage, row, rule="enter") for stage, row in ROWS.items()),
     *ladder(KNOWN, "event_count", (0.0, "subscriber"), (1 - EPS, "subscriber"), (1.0, "lead"), (None, "subscriber")),
+    *ladder(KNOWN, "event_count", (1 - EPS, "subscriber"), (1.0, "lead"), (None, "subscriber"), was="subscriber", days=9.0),
     *ladder(LEAD, "active_days_30d", (3 - EPS, "lead"), (3.0, "mql"), (3 + EPS, "mql"), (None, "lead")),
     *ladder(LEAD, "core_event_count", (1 - EPS, "lead"), (1.0, "sql"), (3 - EPS, "sql"), (3.0, "opportunity"), (None, "lead")),
     *ladder(LEAD, "order_count", (1 - EPS, "lead"), (1.0, "customer"), (None, "lead")),
