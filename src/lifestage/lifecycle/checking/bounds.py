@@ -111,7 +111,7 @@ def contradictions(
         if len(list(flat(part, exp.Or))) > 1:
             yield from contradictions(part, published, whole)
         for column, kind, value in _limits(part):
-            limits.setdefault(column, []).append((kind, value, part.sql(dialect="duckdb")))
+            limits.setdefault(column, []).append((kind, value, part.sql(dialect="duckdb").replace('"', "")))
     for column, asked in limits.items():
         if (found_one := _judge(column, asked, published[column])) is not None:
             yield Contradiction(column, *found_one, whole)
@@ -130,7 +130,8 @@ def _judge(
     whole = counted(column, published)
     texts = " AND ".join(dict.fromkeys(text for *_, text in asked))
     if _empty(low, low_open, high, high_open, whole):
-        return texts, f"no number is both{', as it counts whole ones' if whole else ''}"
+        close = whole and not _empty(low, low_open, high, high_open, False)
+        return texts, f"no number is all of that{', as it counts whole ones' if close else ''}"
     if _empty(max(low, bottom), low_open and low >= bottom, min(high, top), high_open and high <= top, whole):
         hint = "; write a share, e.g. 0.9 for 90 %" if top == 1.0 else ""
         upto = f"between {bottom:g} and {top:g}" if math.isfinite(top) else f"{bottom:g} or more"

@@ -76,11 +76,8 @@ def preemptions(looked: Looked) -> Iterator[Finding]:
         if not taken:
             continue
         masks = [np.any(one, axis=0) for one in zip(*taken.values(), strict=True)]
-        shown = looked.samples[0].found
         parts = [f"{name} {int(one[0].sum()):,}" for name, one in taken.items() if one[0].any()]
-        found = (
-            f"; of {'yours' if looked.has_own else f'{len(shown):,}'}: {', '.join(parts)}" if parts else ""
-        )
+        found = f"; of yours: {', '.join(parts)}" if parts and looked.has_own else ""
         yield Finding(
             "info",
             "preempts",
