@@ -66,7 +66,7 @@ def _read(file: str, at: "Live | None" = None) -> "Policy":
     try:
         return parse_text(content, where) if at is None else at.read(file)
     except InputError as error:
-        told = explained(str(error), content.decode("utf-8", "replace"), file)
+        told = explained(str(error), content.decode("utf-8", "replace"))
         if at is None and "unknown column" in told and "hint:" not in told:
             told += "\n  hint: a column that only your shop has is known with --config configs/<shop>.yaml"
         raise InputError(told) from None

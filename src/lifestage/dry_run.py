@@ -13,10 +13,9 @@ from lifestage.history_file import HistoryFile
 from lifestage.lifecycle import comparison
 from lifestage.lifecycle.checking.generated import Customers
 from lifestage.lifecycle.policy import Policy, parse_text, read
-from lifestage.lifecycle.staging import columns_read
 from lifestage.release import Release
 from lifestage.settings import Shop
-from lifestage.shop_columns import gathered, own_blocks
+from lifestage.shop_columns import own_blocks
 
 MOST_CHECKED = 200_000
 """A check looks at about so many customers of a larger shop."""
@@ -52,31 +51,28 @@ def live(shop: Shop) -> Live:
 def own_customers(policy: Policy, at: Live, progress: Progress = None) -> Customers | None:
     """The shop's customers as a check wants them, MOST_CHECKED at the most; None where nobody is known."""
     blocks = own_blocks(
-        at.file,
-        at.release,
-        at.as_of,
-        at.shop.store_url,
-        columns_read(policy),
-        most=MOST_CHECKED,
-        progress=progress,
+        *(at.file, at.release, at.as_of, at.shop.store_url, (policy,)), most=MOST_CHECKED, progress=progress
     )
-    found = gathered(blocks)
-    return None if found is None else Customers(found.columns, found.previous, at.as_of)
+    found = [block for block in blocks if len(block.previous)]
+    if not found:
+        return None
+    columns = pa.concat_tables([block.columns[0] for block in found]).combine_chunks()
+    previous = pa.concat_tables([block.previous for block in found]).combine_chunks()
+    return Customers(columns, previous, at.as_of)
 
 
 def difference(old: Policy, new: Policy, at: Live, progress: Progress = None) -> pa.Table:
-    """One row per customer: comparison.BOTH, staged under both policies."""
+    """One row per customer: comparison.BOTH, staged under both policies. Raises InputError for nobody."""
+    blocks = own_blocks(
+        *(at.file, at.release, at.as_of, at.shop.store_url, (old, new)),
+        more=comparison.TOLD,
+        progress=progress,
+    )
     parts = [
-        comparison.stage_both(old, new, block.columns, at.as_of, block.previous)
-        for block in own_blocks(
-            at.file,
-            at.release,
-            at.as_of,
-            at.shop.store_url,
-            comparison.columns_of(old, new),
-            progress=progress,
-        )
+        comparison.stage_both((old, new), block.columns, at.as_of, block.previous)
+        for block in blocks
+        if len(block.previous)
     ]
-    if not any(len(part) for part in parts):
+    if not parts:
         raise InputError(f"{at.file.path}: holds nobody known before its as_of; nothing to compare")
     return pa.concat_tables(parts)

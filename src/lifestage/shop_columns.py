@@ -3,16 +3,19 @@
 Nothing is written: the same columns and the same earlier stages as the next scoring run would find.
 """
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from lifestage.decision import align, condition_columns
+from lifestage.decision import align, condition_columns, reads_journeys
 from lifestage.history_file import HistoryFile
-from lifestage.release import Release
+from lifestage.lifecycle import journey
+from lifestage.lifecycle.policy import Policy
+from lifestage.lifecycle.staging import columns_read
+from lifestage.release import NO_REASONS, Release
 from lifestage.schemas import PREVIOUS
 from lifestage.store import open_store
 
@@ -21,7 +24,8 @@ from lifestage.store import open_store
 class OwnBlock:
     """One row per customer known before `as_of`."""
 
-    columns: pa.Table
+    columns: tuple[pa.Table, ...]
+    """customer_id and what each policy reads, by policy: they may mean different things by the core behaviour."""
     previous: pa.Table
     """schemas.PREVIOUS of the same customers, nulls at first sight."""
 
@@ -31,33 +35,41 @@ def own_blocks(
     release: Release,
     as_of: int,
     store: str | None,
-    wanted: Collection[str],
+    policies: Sequence[Policy],
     *,
+    more: Sequence[str] = (),
     most: int | None = None,
     progress: Callable[[int], Any] | None = None,
 ) -> Iterator[OwnBlock]:
-    """The columns `wanted` (and customer_id) of every customer, or of about `most`: blocks evenly spread.
+    """The columns that `policies` read, and `more`, of every customer, or of about `most`: blocks evenly spread.
 
     `store`: URL of the store whose stages count as the previous ones (None: first sight of everybody).
     """
+    release = replace(release, reasons=NO_REASONS)  # of the churn probability: nobody reads them here
     for place in _spread(file, most):
         history = file.block(place)
         if not len(history):
             continue
         ids = history.customer_id
-        columns = condition_columns(history, as_of, release)
-        table = pa.table(
-            {name: columns[name] for name in ("customer_id", *sorted(wanted)) if name in columns}
-        )
+        plain = condition_columns(history, as_of, release, journeys=False)
+        contact = np.asarray(plain["days_since_first_contact"].to_numpy(zero_copy_only=False), np.float64)
+        view = history.before(as_of)
+        known = pa.array(history.known(as_of))
+        tables = []
+        for policy in policies:
+            columns = plain
+            if reads_journeys(policy):
+                columns = {**plain, **journey.compute(view, policy.core_event, contact)}
+            wanted = ("customer_id", *sorted({*columns_read(policy), *more}))
+            tables.append(pa.table({n: columns[n] for n in wanted if n in columns}).filter(known))
         stored = open_store(store).previous(as_of, ids[0].as_py(), ids[-1].as_py()) if store else None
         previous = align(stored, ids)
         if previous is None:
             nulls = [pa.nulls(len(ids), PREVIOUS.field(name).type) for name in ("stage", "stage_since")]
             previous = pa.table([ids, *nulls], schema=PREVIOUS)
-        known = pa.array(history.known(as_of))
         if progress is not None:
             progress(len(history))
-        yield OwnBlock(table.filter(known), previous.filter(known))
+        yield OwnBlock(tuple(tables), previous.filter(known))
 
 
 def _spread(file: HistoryFile, most: int | None) -> list[int]:
@@ -66,14 +78,3 @@ def _spread(file: HistoryFile, most: int | None) -> list[int]:
         return list(range(file.blocks))
     wanted = max(1, round(file.blocks * most / file.customers))
     return sorted({int(i) for i in np.linspace(0, file.blocks - 1, wanted).round()})
-
-
-def gathered(blocks: Iterator[OwnBlock]) -> OwnBlock | None:
-    """All blocks as one; None without any customer."""
-    found = [block for block in blocks if len(block.columns)]
-    if not found:
-        return None
-    return OwnBlock(
-        pa.concat_tables([block.columns for block in found]).combine_chunks(),
-        pa.concat_tables([block.previous for block in found]).combine_chunks(),
-    )

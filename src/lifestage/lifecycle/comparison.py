@@ -10,6 +10,7 @@ from lifestage.lifecycle import staging
 from lifestage.lifecycle.policy import Policy
 
 COMPARED = ("stage", "tier", "segment", "risk", "action")
+TOLD = ("clv", "churn_probability")
 EXAMPLES = 3
 BOTH = pa.schema(
     [
@@ -55,22 +56,23 @@ class Comparison:
     """Stored stages that the new policy lacks: their customers count as seen for the first time."""
 
 
-def columns_of(old: Policy, new: Policy) -> tuple[str, ...]:
-    """The given columns that a comparison needs."""
-    read = {*staging.columns_read(old), *staging.columns_read(new), "clv", "churn_probability"}
-    return tuple(sorted(read))
-
-
 def stage_both(
-    old: Policy, new: Policy, columns: pa.Table, as_of: int, previous: pa.Table | None
+    policies: tuple[Policy, Policy],
+    columns: Sequence[staging.Block],
+    as_of: int,
+    previous: pa.Table | None,
 ) -> pa.Table:
-    """One row per customer: BOTH; arguments and errors as of staging.assign."""
-    sides = {"old": staging.assign(old, columns, as_of, previous)}
-    sides["new"] = staging.assign(new, columns, as_of, previous)
+    """One row per customer: BOTH. `policies` are old and new, `columns` what each reads, with TOLD, of the same ones.
+
+    Raises InputError as staging.assign does.
+    """
+    sides = {
+        side: staging.assign(policy, table, as_of, previous)
+        for side, policy, table in zip(("old", "new"), policies, columns, strict=True)
+    }
     found = {
-        "customer_id": columns["customer_id"],
-        "clv": columns["clv"],
-        "churn_probability": columns["churn_probability"],
+        "customer_id": columns[0].column("customer_id"),
+        **{name: columns[0].column(name) for name in TOLD},
         "stored_stage": sides["old"]["previous_stage"],
         "reasons": sides["new"]["reasons"],
         **{f"{side}_{name}": table[name] for side, table in sides.items() for name in COMPARED},

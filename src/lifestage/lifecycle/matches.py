@@ -2,27 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import sqlglot
 
-from lifestage.errors import InputError
 from lifestage.lifecycle import engine, staging
 from lifestage.lifecycle.columns import signal_column
-from lifestage.lifecycle.conditions import first_line
-from lifestage.lifecycle.plan import plan
+from lifestage.lifecycle.plan import _Steps, plan
 from lifestage.lifecycle.policy import Policy
-from lifestage.lifecycle.segments import segments
 from lifestage.localtime import DAY
 from lifestage.schemas import PREVIOUS
 
 Bools = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -31,7 +26,7 @@ class Matches:
 
     ids: pa.Array
     block: pa.Table
-    """What the conditions read: published columns, signals (true or false) and the risk level."""
+    """What the conditions read: published columns, the policy's own ones, tier, signals, health, risk."""
     enter: Bools
     """[n, stages]"""
     exit: Bools
@@ -49,40 +44,39 @@ class Matches:
         return len(self.ids)
 
 
-def over_moves(policy: Policy, selected: Sequence[str]) -> str:
-    """The policy's query with other answers: SQL expressions over its last step, where every condition stands."""
-    tree = sqlglot.parse_one(plan(policy).sql, dialect="duckdb")
-    tree = tree.select(*selected, append=False, dialect="duckdb").from_("moves", dialect="duckdb")
-    return str(tree.sql(dialect="duckdb", identify=True))
+@lru_cache(maxsize=16)
+def _up_to_moves(policy: Policy) -> str:
+    """The policy's query as far as every condition stands, to be followed by what is selected of step `moves`."""
+    made = _Steps(policy)
+    for step in (made.named, made.grouped, made.signals, made.health, made.risk, made.moves):
+        step()
+    return f"WITH {', '.join(made._steps)} SELECT "
 
 
 def block_of(policy: Policy, columns: staging.Block, as_of: int, previous: pa.Table | None) -> pa.Table:
     """The table that the policy's query reads, of the same customers in the same order."""
+    inputs = plan(policy).inputs
     was, since = staging._previous(previous, columns, columns.num_rows)
     days = pc.subtract(as_of, since.cast(pa.int64())).cast(pa.float64(), safe=False)
-    derived = {
-        "tier": staging._tiers(policy, columns),
-        "segment": segments(*(staging._floats(columns, name) for name in staging.RFM)),
-        "previous_stage": was,
-        "days_in_stage": pc.divide(days, float(DAY)),
-    }
-    given = {n: staging._given(columns, n, policy) for n in plan(policy).inputs if n not in derived}
-    return pa.table({**given, **derived})
+    derived = staging._derived(policy, columns, inputs)
+    derived |= {"previous_stage": was, "days_in_stage": pc.divide(days, float(DAY))}
+    return pa.table({n: derived[n] if n in derived else staging._given(columns, n, policy) for n in inputs})
 
 
-def answers(policy: Policy, block: pa.Table, selected: Sequence[str]) -> dict[str, npt.NDArray[np.generic]]:
-    """Answers to SQL expressions over the policy's last step. Raises InputError where a condition fails."""
-    try:
-        return engine.query(over_moves(policy, selected), block)
-    except duckdb.Error as error:
-        raise failing(policy, error) from None
+def answers(policy: Policy, block: pa.Table, selected: Sequence[str]) -> pa.Table:
+    """Answers to SQL expressions over what every condition of the policy gives. Raises duckdb.Error."""
+    return engine.query(f"{_up_to_moves(policy)}{', '.join(selected)} FROM moves", block)
 
 
-def failing(policy: Policy, error: duckdb.Error) -> InputError:
-    """The error of a condition that cannot be computed for some customer."""
-    return InputError(
-        f"policy {policy.name}: a condition fails for these customers: {first_line(error)}; "
-        "guard it, e.g. with CASE, NULLIF or TRY_CAST"
+def own_columns(policy: Policy) -> tuple[str, ...]:
+    """What conditions read beside the block: the policy's named columns, its tier, segment, signals, health, risk."""
+    return (
+        *(item.name for item in policy.columns),
+        "tier",
+        *(("segment",) if policy.segments else ()),
+        *(signal_column(signal.name) for signal in policy.signals),
+        *(("health",) if policy.health else ()),
+        "risk",
     )
 
 
@@ -91,25 +85,23 @@ def matches(policy: Policy, columns: staging.Block, as_of: int, previous: pa.Tab
     staged = staging.assign(policy, columns, as_of, previous)
     block = block_of(policy, columns, as_of, previous)
     names = [stage.name for stage in policy.stages]
-    selected = [f'"enter:{name}"' for name in names]
-    selected += [f'"exit:{stage.name}"' for stage in policy.stages if stage.exit is not None]
-    signals = [signal_column(signal.name) for signal in policy.signals]
-    found = answers(policy, block, [*selected, *(f'"{name}"' for name in signals)])
-    enter = np.stack([np.asarray(found[f"enter:{name}"], bool) for name in names], axis=1)
+    selected = [f"enter:{name}" for name in names]
+    selected += [f"exit:{stage.name}" for stage in policy.stages if stage.exit is not None]
+    found = answers(policy, block, [f'"{name}"' for name in (*selected, *own_columns(policy))])
+    enter = np.stack([_bools(found[f"enter:{name}"]) for name in names], axis=1)
     leave = np.stack(
         [
-            ~enter[:, i] if stage.exit is None else np.asarray(found[f"exit:{stage.name}"], bool)
+            ~enter[:, i] if stage.exit is None else _bools(found[f"exit:{stage.name}"])
             for i, stage in enumerate(policy.stages)
         ],
         axis=1,
     )
-    for name in signals:
-        block = block.append_column(name, pa.array(np.asarray(found[name], bool)))
-    block = block.append_column("risk", staged["risk"])
+    for name in own_columns(policy):
+        block = block.append_column(name, found[name])
     stage = pc.index_in(staged["stage"].combine_chunks(), value_set=pa.array(names)).to_numpy()
     return Matches(
         ids=staging._array(columns.column("customer_id")).cast(pa.string()),
-        block=block,
+        block=block.combine_chunks(),
         enter=enter,
         exit=leave,
         staged=staged,
@@ -117,6 +109,11 @@ def matches(policy: Policy, columns: staging.Block, as_of: int, previous: pa.Tab
         fresh=first_sight(policy, enter),
         nobody=np.logical_not(enter.any(axis=1)),
     )
+
+
+def _bools(column: pa.ChunkedArray) -> Bools:
+    found: Bools = column.combine_chunks().to_numpy(zero_copy_only=False).astype(bool)
+    return found
 
 
 def first_sight(policy: Policy, enter: Bools) -> Integers:
@@ -132,8 +129,5 @@ def first_sight(policy: Policy, enter: Bools) -> Integers:
 
 def again(policy: Policy, columns: staging.Block, as_of: int, before: Matches) -> Matches:
     """The same customers, unchanged, staged once more after `before` was stored."""
-    table = pa.table(
-        [before.ids, before.staged["stage"], before.staged["stage_since"]],
-        schema=PREVIOUS,
-    )
+    table = pa.table([before.ids, before.staged["stage"], before.staged["stage_since"]], schema=PREVIOUS)
     return matches(policy, columns, as_of, table)

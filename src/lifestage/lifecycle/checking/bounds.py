@@ -1,7 +1,7 @@
 """What a policy's comparisons compare with: its own thresholds, and those that contradict each other."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -9,7 +9,12 @@ from sqlglot import exp
 
 from lifestage.lifecycle.columns import Published
 
-COUNTS = ("orders", "refunds", "events", "tickets", "sessions", "answers", "complaints", "terms")
+COUNTS = (
+    *("orders", "refunds", "events", "cases", "sessions", "answers", "terms", "types"),
+    *("categories", "channels", "streaks", "step", "flag"),
+)
+SCALES = {"nps": (0.0, 10.0), "csat": (1.0, 5.0), "review": (1.0, 5.0)}
+"""Of answers, by the beginning of the column's name."""
 SHARES = ("probability", "percentile")
 _FLIPPED: dict[type[exp.Expression], type[exp.Expression]] = {
     **{exp.GT: exp.LT, exp.LT: exp.GT, exp.GTE: exp.LTE, exp.LTE: exp.GTE, exp.EQ: exp.EQ}
@@ -43,16 +48,24 @@ def number(node: exp.Expression) -> float | None:
 
 def counted(name: str, published: Published) -> bool:
     """Whether a column holds whole numbers only."""
-    return published.unit in COUNTS or name.endswith(("_count", "purchase_days")) or "active_days_" in name
+    expected = name.startswith("expected_")
+    return (published.unit in COUNTS and not expected) or name.endswith(
+        ("_count", "purchase_days", "active_days", "_last", "_score")
+    )
 
 
 def possible(name: str, published: Published) -> Range:
-    """The values a column can have at all."""
+    """The values a column of a customer's can have at all; a policy's own columns may hold anything."""
     if published.unit in SHARES or name.endswith("_share"):
         return 0.0, 1.0
-    if "change" in name or published.unit == "currency" or "slope" in name:
+    if published.unit == "score":
+        return SCALES.get(name.split("_", maxsplit=1)[0], (1.0, 5.0))
+    if published.unit in ("flag", "points"):
+        return 0.0, 1.0 if published.unit == "flag" else 100.0
+    if "change" in name or "slope" in name:
         return -math.inf, math.inf
-    return (0.0, math.inf) if published.unit in (*COUNTS, "days", "hours", "ratio") else (-math.inf, math.inf)
+    never_below = (*COUNTS, "days", "hours", "ratio", "currency", "nats")
+    return (0.0, math.inf) if published.unit in never_below else (-math.inf, math.inf)
 
 
 def flat(node: exp.Expression, kind: type[exp.Expression]) -> Iterator[exp.Expression]:
@@ -92,15 +105,19 @@ def _empty(low: float, low_open: bool, high: float, high_open: bool, whole: bool
 
 
 def contradictions(
-    tree: exp.Expression, published: Mapping[str, Published], whole: bool = True
+    tree: exp.Expression,
+    published: Mapping[str, Published],
+    whole: bool = True,
+    named: Collection[str] = (),
 ) -> Iterator[Contradiction]:
     """Columns of which the parts of one AND ask what no value is; none found does not mean there are none.
 
-    A condition that consists of alternatives is impossible as a whole only where all of them are.
+    A condition that consists of alternatives is impossible as a whole only where all of them are. `named` are the
+    policy's own columns, of whose values nothing is known.
     """
     options = list(flat(tree, exp.Or))
     if len(options) > 1:
-        found = [list(contradictions(option, published)) for option in options]
+        found = [list(contradictions(option, published, True, named)) for option in options]
         all_ = all(any(c.whole for c in one) for one in found)
         for one in found:
             for c in one:
@@ -109,25 +126,25 @@ def contradictions(
     limits: dict[str, list[tuple[type[exp.Expression], float, str]]] = {}
     for part in flat(tree, exp.And):
         if len(list(flat(part, exp.Or))) > 1:
-            yield from contradictions(part, published, whole)
+            yield from contradictions(part, published, whole, named)
         for column, kind, value in _limits(part):
             limits.setdefault(column, []).append((kind, value, part.sql(dialect="duckdb").replace('"', "")))
     for column, asked in limits.items():
-        if (found_one := _judge(column, asked, published[column])) is not None:
+        if (found_one := _judge(column, asked, published[column], column in named)) is not None:
             yield Contradiction(column, *found_one, whole)
 
 
 def _judge(
-    column: str, asked: list[tuple[type[exp.Expression], float, str]], published: Published
+    column: str, asked: list[tuple[type[exp.Expression], float, str]], published: Published, named: bool
 ) -> tuple[str, str] | None:
-    bottom, top = possible(column, published)
+    bottom, top = (-math.inf, math.inf) if named else possible(column, published)
     low, low_open, high, high_open = -math.inf, False, math.inf, False
     for kind, value, _ in asked:
         if kind in (exp.GT, exp.GTE, exp.EQ) and (value, kind is exp.GT) > (low, low_open):
             low, low_open = value, kind is exp.GT
         if kind in (exp.LT, exp.LTE, exp.EQ) and (value, kind is not exp.LT) < (high, not high_open):
             high, high_open = value, kind is exp.LT
-    whole = counted(column, published)
+    whole = not named and counted(column, published)
     texts = " AND ".join(dict.fromkeys(text for *_, text in asked))
     if _empty(low, low_open, high, high_open, whole):
         close = whole and not _empty(low, low_open, high, high_open, False)

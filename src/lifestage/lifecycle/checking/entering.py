@@ -7,8 +7,8 @@ import numpy as np
 
 from lifestage.lifecycle.checking.findings import Finding, Looked, said
 from lifestage.lifecycle.checking.written import of, written
+from lifestage.lifecycle.elements import Stage
 from lifestage.lifecycle.matches import Bools
-from lifestage.lifecycle.policy import Stage
 
 
 def gaps(looked: Looked) -> Iterator[Finding]:
@@ -19,7 +19,7 @@ def gaps(looked: Looked) -> Iterator[Finding]:
     policy = looked.policy
     conditions = [w for w in written(policy) if (w.kind, w.part) == ("stages", "enter")]
     yield Finding(
-        looked.severe(masks),
+        "info" if looked.has_own and not looked.counts(masks).own else "warn",
         "gap",
         (policy.default,),
         f"{looked.many(masks)} fit no stage: no 'enter' is true, so that the default ({said(policy, policy.default)}) "

@@ -6,7 +6,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from lifestage.lifecycle.checking.written import Written, behind, of, referenced_in_order
+from lifestage.lifecycle.checking.written import Written, behind, referenced_in_order
+from lifestage.lifecycle.checking.written import direct as giving
 from lifestage.lifecycle.columns import SIGNAL_PREFIX
 from lifestage.lifecycle.matches import Bools, Matches
 from lifestage.lifecycle.policy import Policy
@@ -103,14 +104,15 @@ class Looked:
         block = sample.found.block
         direct = [name for w in conditions for name in referenced_in_order(w)]
         on = [n for n in direct if n.startswith(SIGNAL_PREFIX) and block[n][row].as_py()]
-        signals = [w for n in on for w in of(self.policy, "signals", n.removeprefix(SIGNAL_PREFIX))]
-        further = behind(self.policy, tuple(signals))
+        made = {"tier", "segment", "health", *(item.name for item in self.policy.columns)}
+        sources = [w for n in direct if n in made or n in on for w in giving(self.policy, n)]
+        further = behind(self.policy, tuple(sources))
         missing = {n: n in block.column_names and block[n][row].as_py() is None for n in (*direct, *further)}
         return sorted(direct, key=missing.__getitem__) + sorted(further, key=missing.__getitem__)
 
     def severe(self, masks: Sequence[Bools]) -> Severity:
-        """warn where it concerns the shop's own customers, or where there are none to look at."""
-        return "warn" if not self.has_own or self.counts(masks).own else "info"
+        """warn where it concerns the shop's own customers, else info."""
+        return "warn" if self.counts(masks).own else "info"
 
 
 def value_text(value: Any) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from lifestage.lifecycle.checking.plausible_rows import settle_rows
+
 Floats = npt.NDArray[np.float64]
 Genes = dict[str, Floats]
 """Column -> a number a customer, NaN = missing; of a text the place of its value, of true and false 1 and 0."""
@@ -57,6 +59,7 @@ def settle(genes: Genes) -> None:
     _orders(genes, len(next(iter(genes.values()))))
     _gaps(genes)
     _chances(genes)
+    settle_rows(genes)
     if "days_in_stage" in genes:
         genes["days_in_stage"][np.isnan(genes["previous_stage"])] = np.nan
         _filled(genes["days_in_stage"], ~np.isnan(genes["previous_stage"]), 30.0)
@@ -111,9 +114,9 @@ def _counts(genes: Genes, windows: dict[str, list[tuple[int, str]]], bought: npt
             if total is not None:
                 values = np.minimum(values, np.where(bought, np.maximum(total, 0), 0.0))
             genes[name] = below = values
-        for days, name in found:
+        for days, name in found if stem == "orders" else ():
             change = f"{stem}_change_{days}d"
-            if change in genes and stem == "orders":
+            if change in genes:
                 before = np.maximum(genes[name] - genes[change], 0)
                 if total is not None:
                     before = np.minimum(before, total - genes[name])

@@ -4,20 +4,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from lifestage.lifecycle.checking.generated import Customers, Maker, joined
 from lifestage.lifecycle.checking.plausible import Genes
-from lifestage.lifecycle.checking.wishes import UNTRUE, every, wish
+from lifestage.lifecycle.checking.wishes import UNTRUE, every, some, wish
 from lifestage.lifecycle.checking.written import Written, behind, of
+from lifestage.lifecycle.elements import Stage
 from lifestage.lifecycle.matches import Matches, matches
 from lifestage.lifecycle.policy import Policy
+
+Key = tuple[str, str, str]
+"""(kind, name, part) of something that a policy can do to a customer."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Something that a policy can do to a customer: (kind, name, part), and how to find one to whom it does."""
+    """Something that a policy can do, and how to find a customer to whom it does."""
 
-    key: tuple[str, str, str]
+    key: Key
     score: str
     conditions: tuple[Written, ...]
     previous: str | None = None
@@ -25,59 +30,90 @@ class Wanted:
 
 
 def wishes(policy: Policy) -> Iterator[Wanted]:
-    """Every stage won, every exit open and closed, every signal and risk level given."""
+    """Every tier, segment, signal and risk level given, every stage won by each rule, every exit open and closed."""
+    if any(tier.when is not None for tier in policy.tiers):
+        yield from _first_of(policy, "tiers", [tier.name for tier in policy.tiers])
+    yield from _first_of(policy, "segments", [group.name for group in policy.segments])
     for signal in policy.signals:
         before: list[str] = []
         for level, _ in signal.conditions():
             own = of(policy, "signals", signal.name, level)
-            met = wish(policy, own[0].tree)
-            yield Wanted(("signals", signal.name, level), every([met, *before]), own)
+            yield Wanted(("signals", signal.name, level), every([wish(policy, own[0].tree), *before]), own)
             before.append(wish(policy, own[0].tree, UNTRUE))
-    before = []
-    for risk in policy.risk:
-        own = of(policy, "risk", risk.name)
-        yield Wanted(("risk", risk.name, "when"), every([wish(policy, own[0].tree), *before]), own)
-        before.append(wish(policy, own[0].tree, UNTRUE))
+    yield from _first_of(policy, "risk", [level.name for level in policy.risk])
     ahead = [stage for stage in policy.stages if stage.preempts]
     ahead += [stage for stage in policy.stages if not stage.preempts]
-    before = []
+    taken: list[str] = []
     for stage in ahead:
-        own = of(policy, "stages", stage.name, "enter")
-        entered = [wish(policy, w.tree) for w in own]
-        yield Wanted(("stages", stage.name, "enter"), every([*entered, *before]), own)
-        before += [wish(policy, w.tree, UNTRUE) for w in own]
-    for stage in policy.stages:
-        for w in of(policy, "stages", stage.name, "exit"):
-            yield Wanted(("stages", stage.name, "exit"), wish(policy, w.tree), (w,), stage.name)
-            yield Wanted(("stages", stage.name, "stays"), wish(policy, w.tree, UNTRUE), (w,), stage.name)
+        yield from _of_stage(policy, stage, taken)
+        taken += [wish(policy, w.tree, UNTRUE) for w in of(policy, "stages", stage.name, "enter")]
 
 
-def happens(policy: Policy, found: Matches) -> set[tuple[str, str, str]]:
-    """What of `wishes` some customer of these shows."""
-    keys = set()
-    names = [stage.name for stage in policy.stages]
-    was = np.array(found.staged["previous_stage"].to_pylist(), object)
+def _first_of(policy: Policy, kind: str, names: Sequence[str]) -> Iterator[Wanted]:
+    """Each of several names of which the first whose condition is true is given."""
+    before: list[str] = []
+    for name in names:
+        own = of(policy, kind, name)
+        yield Wanted((kind, name, "when"), every([wish(policy, own[0].tree), *before]), own)
+        before.append(wish(policy, own[0].tree, UNTRUE))
+
+
+def _of_stage(policy: Policy, stage: Stage, taken: Sequence[str]) -> Iterator[Wanted]:
+    own = of(policy, "stages", stage.name, "enter")
+    entered = some([wish(policy, w.tree) for w in own])
+    yield Wanted(("stages", stage.name, "enter"), every([entered, *taken]), own)
+    before: list[str] = []
+    for w in own if len(own) > 1 else ():
+        yield Wanted(("rules", stage.name, w.rule), every([wish(policy, w.tree), *before, *taken]), (w,))
+        before.append(wish(policy, w.tree, UNTRUE))
+    for w in of(policy, "stages", stage.name, "exit"):
+        yield Wanted(("stages", stage.name, "exit"), wish(policy, w.tree), (w,), stage.name)
+        yield Wanted(("stages", stage.name, "stays"), wish(policy, w.tree, UNTRUE), (w,), stage.name)
+    before = []
+    whens = {w.rule: w for w in of(policy, "stages", stage.name, "actions")}
+    for action in stage.actions:
+        asked = whens.get(action.name)
+        met = [wish(policy, asked.tree)] if asked else []
+        conditions = (*own, asked) if asked else own
+        yield Wanted(
+            ("actions", stage.name, action.name), every([entered, *met, *before, *taken]), conditions
+        )
+        if asked is None:
+            break
+        before.append(wish(policy, asked.tree, UNTRUE))
+
+
+def happens(policy: Policy, found: Matches) -> dict[Key, int]:
+    """What of `wishes` customers show, and how many of them; what none of them shows is left out."""
+    counts: dict[Key, int] = {}
+    staged = found.staged
+    was = np.array(staged["previous_stage"].to_pylist(), object)
     for i, stage in enumerate(policy.stages):
-        if ((found.fresh == i) & found.enter[:, i]).any():
-            keys.add(("stages", stage.name, "enter"))
-        there = found.exit[was == names[i], i]
-        if there.any():
-            keys.add(("stages", stage.name, "exit"))
-        if not there.all():
-            keys.add(("stages", stage.name, "stays"))
-    keys |= {("risk", name, "when") for name in set(found.staged["risk"].to_pylist()) if name is not None}
-    for signal, level in levels(found):
-        keys.add(("signals", signal, level))
-    return keys
+        there = found.exit[was == stage.name, i]
+        counts["stages", stage.name, "enter"] = int(((found.fresh == i) & found.enter[:, i]).sum())
+        counts["stages", stage.name, "exit"] = int(there.sum())
+        counts["stages", stage.name, "stays"] = int((~there).sum())
+    for kind, column in (("risk", "risk"), ("tiers", "tier"), ("segments", "segment")):
+        counts |= {(kind, str(v), "when"): n for v, n in _values(staged[column]).items()}
+    for rule, n in _values(staged["rule"]).items():
+        stage_name, _, name = rule.partition(".")
+        counts["rules", stage_name, name] = n
+    counts |= {("actions", *pair): n for pair, n in _pairs(staged["stage"], staged["action"]).items()}
+    entries = staged["signals"].combine_chunks().flatten()
+    counts |= {
+        ("signals", *pair): n for pair, n in _pairs(entries.field("name"), entries.field("level")).items()
+    }
+    return {key: n for key, n in counts.items() if n}
 
 
-def levels(found: Matches) -> dict[tuple[str, str], int]:
-    """(signal, level) -> customers for whom it is on at that level."""
-    entries = found.staged["signals"].combine_chunks().flatten()
-    counts: dict[tuple[str, str], int] = {}
-    for pair in zip(entries.field("name").to_pylist(), entries.field("level").to_pylist(), strict=True):
-        counts[pair] = counts.get(pair, 0) + 1
-    return counts
+def _values(column: pa.ChunkedArray) -> dict[str, int]:
+    pairs = column.combine_chunks().value_counts().to_pylist()
+    return {pair["values"]: pair["counts"] for pair in pairs if pair["values"] is not None}
+
+
+def _pairs(first: pa.Array, second: pa.Array) -> dict[tuple[str, str], int]:
+    grouped = pa.table({"a": first, "b": second}).group_by(["a", "b"]).aggregate([([], "count_all")])
+    return {(row["a"], row["b"]): row["count_all"] for row in grouped.to_pylist() if row["b"] is not None}
 
 
 def made_up(policy: Policy, n: int) -> Customers:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from lifestage.lifecycle.checking.bounds import COUNTS, SHARES, counted, number, possible
-from lifestage.lifecycle.checking.written import written
+from lifestage.lifecycle.checking.written import behind, of, written
 from lifestage.lifecycle.columns import Published
 from lifestage.lifecycle.plan import plan
 from lifestage.lifecycle.policy import Policy
@@ -39,9 +39,9 @@ def _near(policy: Policy) -> Mapping[str, tuple[frozenset[float], frozenset[str]
     """Numbers and texts that each column is compared with."""
     numbers: dict[str, set[float]] = {}
     texts: dict[str, set[str]] = {}
-    for condition in written(policy):
-        for node in condition.tree.find_all(*_COMPARISONS):
-            names = {str(c.name) for c in node.find_all(exp.Column)}
+    for expression in written(policy):
+        for node in expression.tree.find_all(*_COMPARISONS):
+            names = {n for c in node.find_all(exp.Column) for n in _roots(policy, str(c.name))}
             for literal in node.find_all(exp.Literal):
                 if literal.is_string:
                     for name in names:
@@ -56,11 +56,17 @@ def _near(policy: Policy) -> Mapping[str, tuple[frozenset[float], frozenset[str]
                         if factor is not None and value:
                             others = [number(x) for x in node.find_all(exp.Literal) if x is not literal]
                             numbers[name] |= {o / value for o in others if o is not None}
-    numbers.setdefault("clv_percentile", set()).update(tier.min_percentile for tier in policy.tiers)
+    bounds = (tier.min_percentile for tier in policy.tiers if tier.min_percentile is not None)
+    numbers.setdefault("clv_percentile", set()).update(bounds)
     for name in ("recency_percentile", "frequency_percentile", "monetary_percentile"):
         numbers.setdefault(name, set()).update((0.2, 0.4, 0.6, 0.8))
     keys = numbers.keys() | texts.keys()
     return {k: (frozenset(numbers.get(k, ())), frozenset(texts.get(k, ()))) for k in keys}
+
+
+def _roots(policy: Policy, name: str) -> tuple[str, ...]:
+    """The column itself, and those that a named one is made of."""
+    return (name, *behind(policy, of(policy, "columns", name)))
 
 
 def around(value: float, name: str, published: Published) -> Iterator[float]:
@@ -73,7 +79,7 @@ def candidates(policy: Policy, name: str) -> tuple[float | str | None, ...]:
     """Values of one column, ascending, None (missing) last; true and false are 1 and 0."""
     if name == "previous_stage":
         return (*(stage.name for stage in policy.stages), None)
-    published = policy.published[name]
+    published = policy.base[name]
     numbers, texts = _near(policy).get(name, (frozenset(), frozenset()))
     if pa.types.is_boolean(published.type):
         return (0.0, 1.0, None)

@@ -3,20 +3,22 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import pyarrow.compute as pc
 from sqlglot import exp
 
 from lifestage.lifecycle.checking.bounds import contradictions
 from lifestage.lifecycle.checking.findings import Counts, Finding, Looked
-from lifestage.lifecycle.checking.reach import levels
+from lifestage.lifecycle.checking.reach import Key, happens
 from lifestage.lifecycle.checking.written import Written, of, readable, written
 from lifestage.lifecycle.policy import Policy
 
 
 def impossible(policy: Policy) -> Iterator[Finding]:
     """Conditions that ask of one column what no value is."""
+    named = {item.name for item in policy.columns}
     for w in written(policy):
-        for found in contradictions(w.tree, readable(policy)):
+        if not w.condition:
+            continue
+        for found in contradictions(w.tree, readable(policy), named=named):
             never = f"so {w.place} is never true" if found.whole else "so this part of it is never true"
             yield Finding(
                 "error" if found.whole else "warn",
@@ -28,21 +30,42 @@ def impossible(policy: Policy) -> Iterator[Finding]:
 
 
 def silent(looked: Looked) -> Iterator[Finding]:
-    """Signals, risk levels and tiers that nobody has."""
+    """Signals, levels, tiers, segments, rules and actions that nobody has."""
     policy = looked.policy
-    counted = [levels(sample.found) for sample in looked.samples]
+    shown = [happens(policy, sample.found) for sample in looked.samples]
+    for label in _labels(policy):
+        yield from _silent(looked, label, [counts.get(label.key, 0) for counts in shown])
+
+
+def _labels(policy: Policy) -> Iterator["Label"]:
     for signal in policy.signals:
         for level, _ in signal.conditions():
             own = of(policy, "signals", signal.name, level)
-            label = Label("signal", signal.name, f"signal {signal.name} at level {level}", own)
-            yield from _silent(looked, label, [c.get((signal.name, level), 0) for c in counted])
+            text = f"signal {signal.name} at level {level}"
+            yield Label("signal", signal.name, ("signals", signal.name, level), text, own)
     for risk in policy.risk:
-        label = Label("risk", risk.name, f"risk level {risk.name}", of(policy, "risk", risk.name))
-        yield from _silent(looked, label, _having(looked, "risk", risk.name))
+        own = of(policy, "risk", risk.name)
+        yield Label("risk", risk.name, ("risk", risk.name, "when"), f"risk level {risk.name}", own)
     for tier in policy.tiers:
-        yield from _silent(
-            looked, Label("tier", tier.name, f"tier {tier.name}"), _having(looked, "tier", tier.name)
-        )
+        own = of(policy, "tiers", tier.name)
+        yield Label("tier", tier.name, ("tiers", tier.name, "when"), f"tier {tier.name}", own)
+    for group in policy.segments:
+        own = of(policy, "segments", group.name)
+        yield Label("segment", group.name, ("segments", group.name, "when"), f"segment {group.name}", own)
+    for stage in policy.stages:
+        rules = of(policy, "stages", stage.name, "enter")
+        for w in rules if len(rules) > 1 else ():
+            text = f"the rule {w.rule} of {stage.name}"
+            yield Label("rule", f"{stage.name}.{w.rule}", ("rules", stage.name, w.rule), text, (w,))
+        for action in stage.actions:
+            own = tuple(w for w in of(policy, "stages", stage.name, "actions") if w.rule == action.name)
+            text = f"the action {action.name} of {stage.name}"
+            key = ("actions", stage.name, action.name)
+            yield Label("action", f"{stage.name}.{action.name}", key, text, own)
+            if (
+                action.when is None
+            ):  # what stands after it is never the next action, and meant for people to read
+                break
 
 
 class Label(NamedTuple):
@@ -50,13 +73,9 @@ class Label(NamedTuple):
 
     kind: str
     name: str
+    key: Key
     text: str
     conditions: tuple[Written, ...] = ()
-
-
-def _having(looked: Looked, column: str, name: str) -> list[int]:
-    """Customers of each sample with that value."""
-    return [int(pc.sum(pc.equal(s.found.staged[column], name)).as_py() or 0) for s in looked.samples]
 
 
 def _silent(looked: Looked, label: Label, counts: Sequence[int]) -> Iterator[Finding]:
@@ -94,13 +113,15 @@ def unfilled(looked: Looked) -> Iterator[Finding]:
             places = [
                 w.place for w in written(policy) if name in {c.name for c in w.tree.find_all(exp.Column)}
             ]
+            table = policy.given[name].table
+            why = f"your shop gives no {table}" if table else "nothing in your shop's tables fills it"
             if places:
                 yield Finding(
                     "warn",
                     "unfilled",
                     (name,),
-                    f"{name} ({policy.given[name].en}) is missing for all of your customers: your shop has no table "
-                    f"that fills it. It is read by {', '.join(places)}, and a missing value is not true.",
+                    f"{name} ({policy.given[name].en}) is missing for all of your customers: {why}. It is read by "
+                    f"{', '.join(places)}, and a missing value is not true.",
                     "Add the table to the shop's configuration, or take the column out; coalesce(column, 0) says what "
                     "a missing value counts as.",
                     Counts(len(sample.found)),

@@ -1,91 +1,113 @@
-"""Every condition of a policy as its author wrote it: whose it is, its syntax tree, the columns behind it."""
+"""Every expression of a policy as its author wrote it: whose it is, its syntax tree, the columns behind it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from sqlglot import exp
 
 from lifestage.expressions import parse_expression, referenced
-from lifestage.lifecycle import columns
 from lifestage.lifecycle.columns import SIGNAL_PREFIX, Published
+from lifestage.lifecycle.elements import ENTER, Group, Tier
 from lifestage.lifecycle.policy import Policy
 
 
 @dataclass(frozen=True)
 class Written:
-    """One condition."""
+    """One expression."""
 
     kind: str
-    """stages, signals or risk."""
+    """columns, tiers, segments, signals, health, risk or stages."""
     name: str
     part: str
-    """enter, exit, when, high, medium or low."""
+    """value, when, high, medium, low, points, enter, exit or actions."""
     text: str
     tree: exp.Expression
+    rule: str = ""
+    """Of an `enter` the rule's name, of `actions` the action's."""
 
     @property
     def place(self) -> str:
         """Where it stands in the file, as error texts say it."""
-        return f"{self.kind}.{self.name}.{self.part}"
+        rule = f".{self.rule}" if self.rule and self.rule != ENTER else ""
+        return f"{self.kind}.{self.name}.{self.part}{rule}"
+
+    @property
+    def condition(self) -> bool:
+        """Whether it is true or false; else a value."""
+        return self.kind not in ("columns", "health")
 
 
 @lru_cache(maxsize=16)
 def written(policy: Policy) -> tuple[Written, ...]:
-    """Every condition, in the order of evaluation."""
+    """Every expression, in the order of evaluation."""
     open_to = readable(policy)
     found = []
-
-    def add(kind: str, name: str, part: str, text: str) -> None:
+    for kind, name, part, text, rule in _texts(policy):
         tree = parse_expression(text, open_to, f"{kind}.{name}.{part}")
-        found.append(Written(kind, name, part, " ".join(text.split()), tree))
-
-    for signal in policy.signals:
-        for level, text in signal.conditions():
-            add("signals", signal.name, level, text)
-    for risk in policy.risk:
-        add("risk", risk.name, "when", risk.when)
-    for stage in policy.stages:
-        add("stages", stage.name, "enter", stage.enter)
-        if stage.exit is not None:
-            add("stages", stage.name, "exit", stage.exit)
+        found.append(Written(kind, name, part, " ".join(text.split()), tree, rule))
     return tuple(found)
 
 
+def _texts(policy: Policy) -> Iterator[tuple[str, str, str, str, str]]:
+    """(kind, name, part, text, rule) of each."""
+    yield from (("columns", item.name, "value", item.value, "") for item in policy.columns)
+    grouped: tuple[tuple[str, Sequence[Tier | Group]], ...]
+    grouped = (("tiers", policy.tiers), ("segments", policy.segments))
+    for kind, groups in grouped:
+        yield from ((kind, g.name, "when", g.when, "") for g in groups if g.when is not None)
+    for signal in policy.signals:
+        yield from (("signals", signal.name, level, text, "") for level, text in signal.conditions())
+    yield from (("health", part.name, "points", part.points, "") for part in policy.health)
+    yield from (("risk", level.name, "when", level.when, "") for level in policy.risk)
+    for stage in policy.stages:
+        yield from (("stages", stage.name, "enter", rule.when, rule.rule) for rule in stage.enter)
+        if stage.exit is not None:
+            yield "stages", stage.name, "exit", stage.exit, ""
+        yield from (("stages", stage.name, "actions", a.when, a.name) for a in stage.actions if a.when)
+
+
 def readable(policy: Policy) -> Mapping[str, Published]:
-    """Every column that some condition of the policy may read."""
-    return columns.for_stages(tuple(signal.name for signal in policy.signals), policy.published)
+    """Every column that some expression of the policy may read."""
+    return policy.open_to_stages
 
 
 def of(policy: Policy, kind: str, name: str, part: str | None = None) -> tuple[Written, ...]:
-    """The conditions of one stage, signal or risk level; of one of its parts."""
-    return tuple(w for w in written(policy) if (w.kind, w.name) == (kind, name) and part in (None, w.part))
+    """The expressions of one stage, signal, level ...; of one of its parts. A stage's actions only if asked for."""
+    return tuple(
+        w
+        for w in written(policy)
+        if (w.kind, w.name) == (kind, name) and (part == w.part or (part is None and w.part != "actions"))
+    )
+
+
+def direct(policy: Policy, name: str) -> tuple[Written, ...]:
+    """The expressions that give a column its value; none for a column that customers have by themselves."""
+    if name.startswith(SIGNAL_PREFIX):
+        return of(policy, "signals", name.removeprefix(SIGNAL_PREFIX))
+    if name in ("risk", "health", "tier", "segment"):
+        kind = {"tier": "tiers", "segment": "segments"}.get(name, name)
+        return tuple(w for w in written(policy) if w.kind == kind)
+    return of(policy, "columns", name)
 
 
 def behind(policy: Policy, conditions: tuple[Written, ...]) -> tuple[str, ...]:
-    """The columns that conditions read, signals and risk followed to what they read; in order of appearance."""
+    """The columns that expressions read, followed to what customers have by themselves; in order of appearance."""
     found: dict[str, None] = {}
     todo = list(conditions)
     seen = set()
     while todo:
-        condition = todo.pop(0)
-        if condition.place in seen:
+        expression = todo.pop(0)
+        if expression.place in seen:
             continue
-        seen.add(condition.place)
-        for name in referenced_in_order(condition):
-            if name == "risk":
-                todo += [w for w in written(policy) if w.kind == "risk"]
-            elif name.startswith(SIGNAL_PREFIX):
-                todo += of(policy, "signals", name.removeprefix(SIGNAL_PREFIX))
+        seen.add(expression.place)
+        for name in referenced_in_order(expression):
+            todo += direct(policy, name)
             found[name] = None
     return tuple(found)
 
 
-def referenced_in_order(condition: Written) -> list[str]:
-    """The columns a condition reads, in the order in which it names them."""
-    return sorted(referenced(condition.tree), key=_places(condition).__getitem__)
-
-
-def _places(condition: Written) -> dict[str, int]:
-    low = condition.text.lower()
-    return {name: low.find(name.lower()) for name in referenced(condition.tree)}
+def referenced_in_order(expression: Written) -> list[str]:
+    """The columns an expression reads, in the order in which it names them."""
+    low = expression.text.lower()
+    return sorted(referenced(expression.tree), key=lambda name: low.find(name.lower()))
