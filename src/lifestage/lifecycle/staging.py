@@ -29,10 +29,12 @@ from lifestage.lifecycle.plan import (
     SEGMENT,
     STAGE,
     TIER,
+    Plan,
     Speaker,
     level_of,
     part_of,
     plan,
+    stage_plan,
 )
 from lifestage.lifecycle.policy import Policy
 from lifestage.lifecycle.segments import bought, scores, segments
@@ -81,33 +83,20 @@ def assign(
     ready = plan(policy, more)
     n = columns.num_rows
     was, since = _previous(previous, columns, n)
-    derived = _derived(policy, columns, ready.inputs)
-    derived["previous_stage"] = was
-    if "days_in_stage" in ready.inputs:
-        stayed = pc.subtract(as_of, since.cast(pa.int64())).cast(pa.float64(), safe=False)
-        derived["days_in_stage"] = pc.divide(stayed, float(DAY))
-    block = {
-        name: derived[name] if name in derived else _given(columns, name, policy) for name in ready.inputs
-    }
-    try:
-        answers = engine.query(ready.sql, pa.table(block))
-    except duckdb.Error as error:
-        raise InputError(
-            f"policy {policy.name}: a condition fails for these customers: {first_line(error)}; "
-            "guard it, e.g. with CASE, NULLIF or TRY_CAST"
-        ) from None
+    block = _block(policy, ready, columns, as_of, was, since)
+    answers = _asked(policy, ready, block)
     stage = _named([s.name for s in policy.stages], answers[STAGE])
     stays = pc.fill_null(pc.equal(stage, was), False)
     now = pa.scalar(as_of, pa.int64()).cast(INSTANT)
-    if policy.segments:
-        derived["segment"] = _named([group.name for group in policy.segments], answers[SEGMENT])
     result = {
         "stage": stage,
         "stage_since": pc.if_else(stays, pc.fill_null(since, now), now),
         "previous_stage": was,
         "rule": _named(ready.rules, answers[RULE]),
         "tier": _named([tier.name for tier in policy.tiers], answers[TIER]),
-        "segment": derived["segment"],
+        "segment": _segments(policy, columns)
+        if not policy.segments
+        else _named([group.name for group in policy.segments], answers[SEGMENT]),
         "risk": _named([level.name for level in policy.risk], answers[RISK]),
         "signals": _signals(policy, answers, n),
         "health": answers[HEALTH].combine_chunks() if policy.health else pa.nulls(n, pa.float64()),
@@ -119,20 +108,47 @@ def assign(
     return pa.table([result[field.name] for field in RESULT], schema=RESULT)
 
 
-def _derived(policy: Policy, columns: Block, inputs: Sequence[str]) -> dict[str, pa.Array]:
-    """The segment of RFM, unless the policy has segments of its own, and the scores where they are read."""
-    wanted = [name for name in RFM_SCORES if name in inputs]
-    if policy.segments and not wanted:
-        return {}
-    r, f, m = (_floats(columns, name) for name in RFM)
-    derived = {}
-    if not policy.segments:
-        derived["segment"] = segments(r, f, m, policy.grouping)
-    if wanted:
+def stage_codes(policy: Policy, columns: Block, as_of: int, previous: pa.Table | None) -> Integers:
+    """The stage of each customer alone, as its place in the policy, int64[n]; see `assign`."""
+    ready = stage_plan(policy)
+    was, since = _previous(previous, columns, columns.num_rows)
+    answers = _asked(policy, ready, _block(policy, ready, columns, as_of, was, since))
+    return np.asarray(answers[STAGE].to_numpy(), np.int64)
+
+
+def _block(
+    policy: Policy, ready: Plan, columns: Block, as_of: int, was: pa.Array, since: pa.Array
+) -> dict[str, pa.Array]:
+    """What a plan's query reads, by name."""
+    block = {"previous_stage": was}
+    wanted = set(ready.inputs)
+    if "days_in_stage" in wanted:
+        stayed = pc.subtract(as_of, since.cast(pa.int64())).cast(pa.float64(), safe=False)
+        block["days_in_stage"] = pc.divide(stayed, float(DAY))
+    if "segment" in wanted:
+        block["segment"] = _segments(policy, columns)
+    if not wanted.isdisjoint(RFM_SCORES):
+        r, f, m = (_floats(columns, name) for name in RFM)
         known = bought(r, f, m)
         for name, score in zip(RFM_SCORES, scores(r, f, m), strict=True):
-            derived[name] = pa.array(score.astype(np.float64), pa.float64(), mask=~known)
-    return derived
+            block[name] = pa.array(score.astype(np.float64), pa.float64(), mask=~known)
+    return {name: block[name] if name in block else _given(columns, name, policy) for name in ready.inputs}
+
+
+def _asked(policy: Policy, ready: Plan, block: dict[str, pa.Array]) -> pa.Table:
+    try:
+        return engine.query(ready.sql, pa.table(block))
+    except duckdb.Error as error:
+        raise InputError(
+            f"policy {policy.name}: a condition fails for these customers: {first_line(error)}; "
+            "guard it, e.g. with CASE, NULLIF or TRY_CAST"
+        ) from None
+
+
+def _segments(policy: Policy, columns: Block) -> pa.Array:
+    """The segment of RFM."""
+    r, f, m = (_floats(columns, name) for name in RFM)
+    return segments(r, f, m, policy.grouping)
 
 
 def columns_read(policy: Policy) -> tuple[str, ...]:
