@@ -13,7 +13,6 @@ from lifestage.lifecycle import engine, staging
 from lifestage.lifecycle.columns import signal_column
 from lifestage.lifecycle.plan import _Steps, plan
 from lifestage.lifecycle.policy import Policy
-from lifestage.localtime import DAY
 from lifestage.schemas import PREVIOUS
 
 Bools = npt.NDArray[np.bool_]
@@ -45,27 +44,20 @@ class Matches:
 
 
 @lru_cache(maxsize=16)
-def _up_to_moves(policy: Policy) -> str:
-    """The policy's query as far as every condition stands, to be followed by what is selected of step `moves`."""
-    made = _Steps(policy)
-    for step in (made.named, made.grouped, made.signals, made.health, made.risk, made.moves):
-        step()
-    return f"WITH {', '.join(made._steps)} SELECT "
+def _conditions(policy: Policy) -> _Steps:
+    """The policy's query as far as every condition stands: step `moves`."""
+    return _Steps(policy)
 
 
 def block_of(policy: Policy, columns: staging.Block, as_of: int, previous: pa.Table | None) -> pa.Table:
     """The table that the policy's query reads, of the same customers in the same order."""
-    inputs = plan(policy).inputs
     was, since = staging._previous(previous, columns, columns.num_rows)
-    days = pc.subtract(as_of, since.cast(pa.int64())).cast(pa.float64(), safe=False)
-    derived = staging._derived(policy, columns, inputs)
-    derived |= {"previous_stage": was, "days_in_stage": pc.divide(days, float(DAY))}
-    return pa.table({n: derived[n] if n in derived else staging._given(columns, n, policy) for n in inputs})
+    return pa.table(staging._block(policy, plan(policy), columns, as_of, was, since))
 
 
 def answers(policy: Policy, block: pa.Table, selected: Sequence[str]) -> pa.Table:
     """Answers to SQL expressions over what every condition of the policy gives. Raises duckdb.Error."""
-    return engine.query(f"{_up_to_moves(policy)}{', '.join(selected)} FROM moves", block)
+    return engine.query(_conditions(policy).sql(", ".join(selected)), block)
 
 
 def own_columns(policy: Policy) -> tuple[str, ...]:

@@ -19,7 +19,9 @@ from lifestage.schemas import INSTANT, PREVIOUS
 AS_OF = 1_700_000_000_000_000
 """UTC microseconds; nothing that a policy reads depends on it."""
 SEED = 6
-GENERATIONS, PARENTS, CHILDREN = 30, 60, 600
+GENERATIONS, PARENTS, CHILDREN = 40, 60, 600
+PATIENCE = 8
+"""Generations without any progress after which a search gives up."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ class Maker:
         Local search over the candidate values: what it does not find may exist all the same.
         """
         pool = start
+        reached, since = -1.0, 0
         for generation in range(GENERATIONS + 1):
             if fixed:
                 pool = {**pool, **{k: np.full(len(pool[k]), v[0]) for k, v in fixed.items()}}
@@ -130,7 +133,9 @@ class Maker:
             scores = _computed(self.policy, block, score)
             order = np.argsort(-scores, kind="stable")[:PARENTS]
             best = {name: values[order] for name, values in pool.items()}
-            if scores[order[0]] >= 1 - 1e-9 or generation == GENERATIONS:
+            top = float(scores[order[0]])
+            reached, since = (top, generation) if top > reached else (reached, since)
+            if top >= 1 - 1e-9 or generation - since >= PATIENCE or generation == GENERATIONS:
                 break
             children = self.changed(best, CHILDREN, wanted)
             pool = {name: np.concatenate([values, children[name]]) for name, values in best.items()}

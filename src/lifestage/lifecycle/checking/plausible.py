@@ -56,8 +56,10 @@ def _windows(names: Iterable[str]) -> dict[str, list[tuple[int, str]]]:
 
 def settle(genes: Genes) -> None:
     """Change what contradicts another column, in place; columns that are not there are not asked for."""
-    _orders(genes, len(next(iter(genes.values()))))
+    bought = _orders(genes, len(next(iter(genes.values()))))
     _gaps(genes)
+    _ages(genes)
+    _counts(genes, _windows(genes), bought)
     _chances(genes)
     settle_rows(genes)
     if "days_in_stage" in genes:
@@ -65,7 +67,8 @@ def settle(genes: Genes) -> None:
         _filled(genes["days_in_stage"], ~np.isnan(genes["previous_stage"]), 30.0)
 
 
-def _orders(genes: Genes, n: int) -> None:
+def _orders(genes: Genes, n: int) -> npt.NDArray[np.bool_]:
+    """Who has bought, by the first column that tells; what is missing or 0 without an order follows."""
     bought = np.ones(n, bool)
     for name in ("order_count", "purchase_days", "days_since_last_order", "clv_percentile", "clv"):
         if name in genes:
@@ -86,8 +89,7 @@ def _orders(genes: Genes, n: int) -> None:
     for name, spare in zip(ALWAYS_WITH_ORDERS, (30, 60, 60, *([0.5] * 99)), strict=False):
         if name in genes:
             _filled(genes[name], bought, spare)
-    _ages(genes)
-    _counts(genes, windows, bought)
+    return bought
 
 
 def _ages(genes: Genes) -> None:
@@ -98,6 +100,9 @@ def _ages(genes: Genes) -> None:
             if least is not None:
                 genes[name] = np.fmax(genes[name], np.where(np.isnan(genes[name]), np.nan, least))
             least = genes[name] if least is None else np.fmax(least, genes[name])
+    first, once = genes.get("days_since_first_order"), genes.get("purchase_days")
+    if first is not None and once is not None and "days_since_last_order" in genes:
+        genes["days_since_first_order"] = np.where(once == 1, genes["days_since_last_order"], first)
 
 
 def _counts(genes: Genes, windows: dict[str, list[tuple[int, str]]], bought: npt.NDArray[np.bool_]) -> None:
