@@ -31,6 +31,7 @@ VERBS = (
     "score",
     "report",
     "contact",
+    "policy",
     "pipeline",
     "simulate",
 )
