@@ -154,7 +154,7 @@ def publish(args: argparse.Namespace) -> None:
     hold(settings.load(args.config).output)
     at = _live(args.config)
     content, where = read(args.file)
-    if content.decode("utf-8", "replace") == at.release.policy.source:
+    if content == (at.shop.releases / at.release.name / "policy.yaml").read_bytes():
         say(f"{where} is live already in release {at.release.name}; nothing was done")
     else:
         policy = _read(args.file, at)
@@ -222,10 +222,11 @@ def presets(args: argparse.Namespace) -> None:
     from lifestage.lifecycle import policy as policies
 
     del args
+    width = max(map(len, policies.presets()))
     for name in policies.presets():
-        made = policies.load(name)
-        say(f"{name:<20} {', '.join(stage.name for stage in made.stages)}")
-        say(f"{'':<20} {'、'.join(stage.labels.zh for stage in made.stages)}")
+        about = policies.read(name)[0].decode().split("\n", maxsplit=1)[0].lstrip("# ")
+        stages = ", ".join(f"{stage.name} {stage.labels.zh}" for stage in policies.load(name).stages)
+        say(f"{name:<{width}}  {about}\n{'':<{width}}  {stages}")
 
 
 def copy(args: argparse.Namespace) -> None:

@@ -45,7 +45,7 @@ def publish(releases: Path, text: str, where: str) -> Published:
     """
     now = release.current(releases)
     manifest = bundle.read(now, "release")
-    if (now / "policy.yaml").read_text(encoding="utf-8") == text:
+    if (now / "policy.yaml").read_bytes() == text.encode():
         return Published(now.name, now.name)
     policy = parse_text(text, where, load_spec(now / "churn"))
     current = release.load(now)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from lifestage.lifecycle import engine, staging
 from lifestage.lifecycle.columns import signal_column
-from lifestage.lifecycle.plan import _Steps, plan
+from lifestage.lifecycle.plan import _Steps
 from lifestage.lifecycle.policy import Policy
 from lifestage.schemas import PREVIOUS
 
@@ -49,13 +49,7 @@ def _conditions(policy: Policy) -> _Steps:
     return _Steps(policy)
 
 
-def block_of(policy: Policy, columns: staging.Block, as_of: int, previous: pa.Table | None) -> pa.Table:
-    """The table that the policy's query reads, of the same customers in the same order."""
-    was, since = staging._previous(previous, columns, columns.num_rows)
-    return pa.table(staging._block(policy, plan(policy), columns, as_of, was, since))
-
-
-def answers(policy: Policy, block: pa.Table, selected: Sequence[str]) -> pa.Table:
+def answers(policy: Policy, block: pa.Table, selected: Sequence[str]) -> engine.Answers:
     """Answers to SQL expressions over what every condition of the policy gives. Raises duckdb.Error."""
     return engine.query(_conditions(policy).sql(", ".join(selected)), block)
 
@@ -75,7 +69,7 @@ def own_columns(policy: Policy) -> tuple[str, ...]:
 def matches(policy: Policy, columns: staging.Block, as_of: int, previous: pa.Table | None = None) -> Matches:
     """Every condition of every customer; arguments and errors as of staging.assign."""
     staged = staging.assign(policy, columns, as_of, previous)
-    block = block_of(policy, columns, as_of, previous)
+    block = staging.block_of(policy, columns, as_of, previous)
     names = [stage.name for stage in policy.stages]
     selected = [f"enter:{name}" for name in names]
     selected += [f"exit:{stage.name}" for stage in policy.stages if stage.exit is not None]
@@ -103,8 +97,8 @@ def matches(policy: Policy, columns: staging.Block, as_of: int, previous: pa.Tab
     )
 
 
-def _bools(column: pa.ChunkedArray) -> Bools:
-    found: Bools = column.combine_chunks().to_numpy(zero_copy_only=False).astype(bool)
+def _bools(column: pa.Array) -> Bools:
+    found: Bools = column.to_numpy(zero_copy_only=False).astype(bool)
     return found
 
 

@@ -11,8 +11,9 @@ import pyarrow as pa
 from lifestage.lifecycle.checking.bounds import counted, possible
 from lifestage.lifecycle.checking.plausible import Floats, Genes, settle
 from lifestage.lifecycle.checking.thresholds import candidates, drawn_columns
-from lifestage.lifecycle.matches import answers, block_of
+from lifestage.lifecycle.matches import answers
 from lifestage.lifecycle.policy import Policy
+from lifestage.lifecycle.staging import block_of
 from lifestage.localtime import DAY
 from lifestage.schemas import INSTANT, PREVIOUS
 
@@ -144,10 +145,10 @@ class Maker:
 
 def _computed(policy: Policy, block: pa.Table, score: str) -> Floats:
     try:
-        found: Floats = answers(policy, block, [f"{score} AS score"])["score"].to_numpy().astype(np.float64)
+        answer = answers(policy, block, [f"CAST({score} AS DOUBLE) AS score"])["score"]
     except duckdb.Error:  # some condition fails on a made-up value; staging has said so for the drawn ones
         return np.zeros(len(block))
-    return found
+    return np.asarray(answer, np.float64)
 
 
 def joined(parts: Sequence[Genes]) -> Genes:
