@@ -317,7 +317,9 @@ def test_what_never_comes_is_told_by_its_kind() -> None:
     }
     assert "signal s at level medium" in found(report, "signal_never")[0].text
     own = customers([{"order_count": 0.0, "clv": 0.5}])
-    assert [f.names for f in found(check(tried, own, FEW), "tier_none")] == [("one",)]
+    (today,) = found(check(tried, own, FEW), "none_today")
+    assert set(today.names) == {"s", "one"}
+    assert "signal s at level high, tier one" in today.text
 
 
 def test_columns_that_the_shop_never_fills() -> None:
@@ -326,8 +328,13 @@ def test_columns_that_the_shop_never_fills() -> None:
     )
     (finding,) = found(check(tried, customers([{"order_count": 1}] * 3), FEW), "unfilled")
     assert finding.severity == "warn"
-    assert "your shop gives no events" in finding.text
+    assert "Your shop gives no events: events_30d is missing" in finding.text
     assert "stages.quiet.enter" in finding.text
+    signal = {"name": "quiet", "labels": LABELS, "high": "events_30d = 0 AND nps_last < 7"}
+    notes = found(
+        check(policy({"name": "all", "enter": "TRUE"}, signals=[signal]), customers([{}]), FEW), "unfilled"
+    )
+    assert {(f.severity, f.names) for f in notes} == {("info", ("events_30d",)), ("info", ("nps_last",))}
     filled = customers([{"events_30d": 0.0}, {}])
     assert not found(check(tried, filled, FEW), "unfilled")
 

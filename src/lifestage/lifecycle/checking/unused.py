@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from sqlglot import exp
-
+from lifestage.expressions import referenced
 from lifestage.lifecycle.checking.bounds import contradictions
 from lifestage.lifecycle.checking.findings import Counts, Finding, Looked
 from lifestage.lifecycle.checking.reach import Key, happens
@@ -30,11 +29,25 @@ def impossible(policy: Policy) -> Iterator[Finding]:
 
 
 def silent(looked: Looked) -> Iterator[Finding]:
-    """Signals, levels, tiers, segments, rules and actions that nobody has."""
-    policy = looked.policy
-    shown = [happens(policy, sample.found) for sample in looked.samples]
-    for label in _labels(policy):
-        yield from _silent(looked, label, [counts.get(label.key, 0) for counts in shown])
+    """Signals, levels, tiers, segments, rules and actions that nobody has, or none of the shop's own customers."""
+    shown = [happens(looked.policy, sample.found) for sample in looked.samples]
+    today: list[Label] = []
+    for label in _labels(looked.policy):
+        counts = [found.get(label.key, 0) for found in shown]
+        if not any(counts):
+            yield _never(looked, label, counts)
+        elif looked.counts(counts).own == 0:
+            today.append(label)
+    if today:
+        yield Finding(
+            "info",
+            "none_today",
+            tuple(label.name for label in today),
+            f"None of your customers has one of these today, but there are customers who would: "
+            f"{', '.join(label.text for label in today)}.",
+            "Nothing to do if you expect them later.",
+            Counts(0, None),
+        )
 
 
 def _labels(policy: Policy) -> Iterator["Label"]:
@@ -78,54 +91,48 @@ class Label(NamedTuple):
     conditions: tuple[Written, ...] = ()
 
 
-def _silent(looked: Looked, label: Label, counts: Sequence[int]) -> Iterator[Finding]:
+def _never(looked: Looked, label: Label, counts: Sequence[int]) -> Finding:
     text = f" ({label.conditions[0].text})" if label.conditions else ""
-    if not any(counts):
-        yield Finding(
-            "warn",
-            f"{label.kind}_never",
-            (label.name,),
-            f"Nobody was found with {label.text}.",
-            f"Look at its condition{text}: a level before it may take everybody, or a threshold is out of reach.",
-            looked.counts(counts),
-        )
-    elif looked.counts(counts).own == 0:
-        yield Finding(
-            "info",
-            f"{label.kind}_none",
-            (label.name,),
-            f"None of your customers has {label.text} today, but there are customers who would.",
-            "Nothing to do if you expect them later.",
-            looked.counts(counts),
-        )
+    return Finding(
+        "warn",
+        f"{label.kind}_never",
+        (label.name,),
+        f"Nobody was found with {label.text}.",
+        f"Look at its condition{text}: one before it may take everybody, or a threshold is out of reach.",
+        looked.counts(counts),
+    )
 
 
 def unfilled(looked: Looked) -> Iterator[Finding]:
-    """Columns that conditions read and that are missing for every customer of the shop."""
+    """Columns that expressions read and that are missing for every customer of the shop, by the table that lacks."""
     policy = looked.policy
     for sample in looked.samples:
-        if not sample.own or not len(sample.found):
-            continue
         block = sample.found.block
+        if not sample.own or not len(block):
+            continue
+        missing: dict[str, list[str]] = {}
         for name in block.column_names:
-            if name not in policy.given or block[name].null_count < len(block):
+            if name in policy.given and block[name].null_count == len(block):
+                missing.setdefault(policy.given[name].table, []).append(name)
+        for table, names in missing.items():
+            readers = [w for w in written(policy) if not referenced(w.tree).isdisjoint(names)]
+            if not readers:
                 continue
-            places = [
-                w.place for w in written(policy) if name in {c.name for c in w.tree.find_all(exp.Column)}
-            ]
-            table = policy.given[name].table
-            why = f"your shop gives no {table}" if table else "nothing in your shop's tables fills it"
-            if places:
-                yield Finding(
-                    "warn",
-                    "unfilled",
-                    (name,),
-                    f"{name} ({policy.given[name].en}) is missing for all of your customers: {why}. It is read by "
-                    f"{', '.join(places)}, and a missing value is not true.",
-                    "Add the table to the shop's configuration, or take the column out; coalesce(column, 0) says what "
-                    "a missing value counts as.",
-                    Counts(len(sample.found)),
-                )
+            gives = f"Your shop gives no {table}" if table else "Nothing in your shop's tables fills them"
+            deciding = any(w.kind in ("stages", "risk", "tiers", "segments") for w in readers)
+            yield Finding(
+                "warn" if deciding else "info",
+                "unfilled",
+                tuple(names),
+                f"{gives}: {', '.join(names)} {'is' if len(names) == 1 else 'are'} missing for all of your customers. "
+                f"Read by {', '.join(w.place for w in readers)}, where a missing value is not true.",
+                "Add the table to the shop's configuration, or take the column out; coalesce(column, 0) says what a "
+                "missing value counts as."
+                if deciding
+                else "Nothing to do if you mean to bring the table later: signals stay off, parts of health are left "
+                "out.",
+                Counts(len(sample.found)),
+            )
 
 
 def default_only(looked: Looked) -> Iterator[Finding]:
