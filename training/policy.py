@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import re
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,9 +69,15 @@ def _read(file: str, at: "Live | None" = None) -> "Policy":
         return parse_text(content, where) if at is None else at.read(file)
     except InputError as error:
         told = explained(str(error), content.decode("utf-8", "replace"))
-        if at is None and "unknown column" in told and "hint:" not in told:
-            told += "\n  hint: a column that only your shop has is known with --config configs/<shop>.yaml"
+        if at is None and "unknown column" in told and "hint:" not in told and not _slip(told):
+            told += "\n    hint: a column that only your shop has is known with --config configs/<shop>.yaml"
         raise InputError(told) from None
+
+
+def _slip(message: str) -> bool:
+    """Whether an unknown column is all but one that is known."""
+    found = re.search(r"unknown column '(.+?)'; did you mean '(.+?)'", message)
+    return found is not None and SequenceMatcher(None, found[1], found[2]).ratio() > 0.85
 
 
 def _check_own(policy: "Policy", at: "Live", generated: int, *, quiet: bool) -> "Report":

@@ -31,10 +31,12 @@ def comparison_text(found: Comparison, old: Policy, new: Policy, currency: str, 
             f"  those who move are worth {found.moved_clv:,.0f} {currency} (CLV), "
             f"{found.moved_clv / found.total_clv:.1%} of everybody's"
         )
-    for name, n in found.unknown.items():
+    if found.unknown:
+        stored = ", ".join(f"{name} {n:,}" for name, n in found.unknown.items())
         lines.append(
-            f"  note: {n:,} customers are stored in the stage '{name}', which the new policy does not have: it treats "
-            "them as seen for the first time, so no 'exit' keeps them, and their days in stage begin anew"
+            f"  note: {sum(found.unknown.values()):,} customers are stored in stages that the new policy does not have "
+            f"({stored}): it treats them as seen for the first time, so no 'exit' keeps them where they are, and their "
+            "days in stage begin anew"
         )
     moves = [move for move in found.stages if move.old != move.new]
     if moves:
@@ -78,6 +80,8 @@ def _stages_table(found: Comparison, old: Policy, new: Policy) -> str:
     for name, zh in names.items():
         before = sum(move.customers for move in found.stages if move.old == name)
         after = sum(move.customers for move in found.stages if move.new == name)
+        if not before and not after:
+            continue
         rows.append(
             [name if zh == name else f"{name} {zh}", f"{before:,}", f"{after:,}", f"{after - before:+,}"]
         )

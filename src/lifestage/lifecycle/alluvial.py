@@ -155,7 +155,8 @@ def _bands(
                     _ribbon(out[a], into[a, b], tall),
                     facecolor=STAYS if stays else colours[b],
                     alpha=0.45 if stays else 0.75,
-                    edgecolor="none",
+                    edgecolor="white",
+                    linewidth=0.6,
                     zorder=1 if stays else 2,
                 )
             )
