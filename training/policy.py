@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.command import bar, main, say, shown, whole
+from training.policy_lists import columns, copy, presets, schema
 
 if TYPE_CHECKING:
     from lifestage.dry_run import Live
@@ -206,62 +207,6 @@ def _remind(config: str, configured: str, file: str, content: bytes) -> None:
         f"warning: {config} names the policy '{configured}', not this one: the next training.promote or "
         f"training.pipeline would bring that one back. Change {where}\n  policy: {file}"
     )
-
-
-def columns(args: argparse.Namespace) -> None:
-    """Print what a policy may read."""
-    from lifestage.lifecycle.columns import DERIVED, GIVEN, given
-
-    known = dict(GIVEN)
-    if args.config is not None:
-        known = given(_live(args.config).release.churn.spec)
-    rows = {**known, **DERIVED}
-    width, units = max(map(len, rows)), max(len(column.unit) for column in rows.values())
-    for name, column in rows.items():
-        say(f"{name:<{width}}  {column.unit:<{units}}  {column.zh if args.language == 'zh' else column.en}")
-    say(
-        f"{len(rows)} columns; conditions of risk also read signal_<name>, those of stages also risk. A missing value "
-        "is not true."
-    )
-
-
-def presets(args: argparse.Namespace) -> None:
-    """Print the policies that come with the package."""
-    from lifestage.lifecycle import policy as policies
-
-    del args
-    width = max(map(len, policies.presets()))
-    for name in policies.presets():
-        about = policies.read(name)[0].decode().split("\n", maxsplit=1)[0].lstrip("# ")
-        stages = ", ".join(f"{stage.name} {stage.labels.zh}" for stage in policies.load(name).stages)
-        say(f"{name:<{width}}  {about}\n{'':<{width}}  {stages}")
-
-
-def copy(args: argparse.Namespace) -> None:
-    """Write a preset to a file of one's own."""
-    from lifestage.errors import InputError
-    from lifestage.lifecycle import policy as policies
-
-    if args.preset not in policies.presets():
-        raise InputError(f"'{args.preset}' is no preset; choose one of {', '.join(policies.presets())}")
-    content, _ = policies.read(args.preset)
-    path = Path(args.file)
-    try:
-        with path.open("xb") as file:
-            file.write(content)
-    except FileExistsError:
-        raise InputError(f"{path}: exists already and is not overwritten; choose another name") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another place") from None
-    say(f"{path}: a copy of {args.preset}; edit it, then: python -m training.policy check {path}")
-
-
-def schema(args: argparse.Namespace) -> None:
-    """Print the JSON Schema with which an editor completes and checks a policy."""
-    from lifestage.lifecycle.json_schema import policy_schema
-
-    del args
-    say(json.dumps(policy_schema(), ensure_ascii=False, indent=1))
 
 
 def run(args: argparse.Namespace) -> None:
