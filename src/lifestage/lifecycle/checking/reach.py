@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from lifestage.lifecycle.checking.generated import Customers, Maker, joined
 from lifestage.lifecycle.checking.plausible import Genes
-from lifestage.lifecycle.checking.wishes import UNTRUE, every, some, wish
-from lifestage.lifecycle.checking.written import Written, behind, of
+from lifestage.lifecycle.checking.wishes import UNTRUE, every, risk_is, some, wish
+from lifestage.lifecycle.checking.written import Written, alerts, behind, of
 from lifestage.lifecycle.elements import Stage
 from lifestage.lifecycle.matches import Matches, matches
 from lifestage.lifecycle.policy import Policy
@@ -41,6 +41,9 @@ def wishes(policy: Policy) -> Iterator[Wanted]:
             yield Wanted(("signals", signal.name, level), every([wish(policy, own[0].tree), *before]), own)
             before.append(wish(policy, own[0].tree, UNTRUE))
     yield from _first_of(policy, "risk", [level.name for level in policy.risk])
+    for alert in alerts(policy):
+        if alert.risk is not None:
+            yield _of_alert(policy, alert.name, [risk_is(policy, alert.risk)])
     ahead = [stage for stage in policy.stages if stage.preempts]
     ahead += [stage for stage in policy.stages if not stage.preempts]
     taken: list[str] = []
@@ -62,6 +65,9 @@ def _of_stage(policy: Policy, stage: Stage, taken: Sequence[str]) -> Iterator[Wa
     own = of(policy, "stages", stage.name, "enter")
     entered = some([wish(policy, w.tree) for w in own])
     yield Wanted(("stages", stage.name, "enter"), every([entered, *taken]), own)
+    for alert in alerts(policy):
+        if alert.stage == stage.name:
+            yield _of_alert(policy, alert.name, [entered, *taken])
     before: list[str] = []
     for w in own if len(own) > 1 else ():
         yield Wanted(("rules", stage.name, w.rule), every([wish(policy, w.tree), *before, *taken]), (w,))
@@ -81,6 +87,12 @@ def _of_stage(policy: Policy, stage: Stage, taken: Sequence[str]) -> Iterator[Wa
         if asked is None:
             break
         before.append(wish(policy, asked.tree, UNTRUE))
+
+
+def _of_alert(policy: Policy, name: str, state: Sequence[str]) -> Wanted:
+    """An alert rule that holds: its stage or risk level is given, and its `when` is true."""
+    asked = of(policy, "alerts", name)
+    return Wanted(("alerts", name, "when"), every([*(wish(policy, w.tree) for w in asked), *state]), asked)
 
 
 def happens(policy: Policy, found: Matches) -> dict[Key, int]:
@@ -103,6 +115,9 @@ def happens(policy: Policy, found: Matches) -> dict[Key, int]:
     counts |= {
         ("signals", *pair): n for pair, n in _pairs(entries.field("name"), entries.field("level")).items()
     }
+    if "alerts" in staged.column_names:
+        names = _values(pa.chunked_array([staged["alerts"].combine_chunks().flatten()]))
+        counts |= {("alerts", name, "when"): n for name, n in names.items()}
     return {key: n for key, n in counts.items() if n}
 
 

@@ -7,7 +7,7 @@ from lifestage.expressions import referenced
 from lifestage.lifecycle.checking.bounds import contradictions
 from lifestage.lifecycle.checking.findings import Counts, Finding, Looked
 from lifestage.lifecycle.checking.reach import Key, happens
-from lifestage.lifecycle.checking.written import Written, of, readable, written
+from lifestage.lifecycle.checking.written import Written, alerts, of, readable, written
 from lifestage.lifecycle.policy import Policy
 
 
@@ -79,6 +79,9 @@ def _labels(policy: Policy) -> Iterator["Label"]:
                 action.when is None
             ):  # what stands after it is never the next action, and meant for people to read
                 break
+    for alert in alerts(policy):
+        own = of(policy, "alerts", alert.name)
+        yield Label("alert", alert.name, ("alerts", alert.name, "when"), f"the alert {alert.name}", own)
 
 
 class Label(NamedTuple):

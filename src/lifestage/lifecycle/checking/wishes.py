@@ -28,7 +28,7 @@ def wish(policy: Policy, tree: exp.Expression, wanted: str = TRUE) -> str:
     if isinstance(tree, exp.Column) and str(tree.name).startswith(SIGNAL_PREFIX):
         return _signal(policy, str(tree.name).removeprefix(SIGNAL_PREFIX), wanted)
     if isinstance(tree, exp.EQ) and wanted == TRUE and (level := _risk_level(tree)) is not None:
-        return _risk(policy, level)
+        return risk_is(policy, level)
     return _atom(policy, tree, wanted)
 
 
@@ -56,7 +56,7 @@ def _risk_level(tree: exp.EQ) -> str | None:
     return None
 
 
-def _risk(policy: Policy, name: str) -> str:
+def risk_is(policy: Policy, name: str) -> str:
     """The first risk level whose condition is true is this one."""
     parts = []
     for level in policy.risk:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from sqlglot import exp
 
@@ -17,7 +18,7 @@ class Written:
     """One expression."""
 
     kind: str
-    """columns, tiers, segments, signals, health, risk or stages."""
+    """columns, tiers, segments, signals, health, risk, stages or alerts."""
     name: str
     part: str
     """value, when, high, medium, low, points, enter, exit or actions."""
@@ -65,11 +66,19 @@ def _texts(policy: Policy) -> Iterator[tuple[str, str, str, str, str]]:
         if stage.exit is not None:
             yield "stages", stage.name, "exit", stage.exit, ""
         yield from (("stages", stage.name, "actions", a.when, a.name) for a in stage.actions if a.when)
+    yield from (("alerts", a.name, "when", a.when, "") for a in alerts(policy) if a.when is not None)
 
 
 def readable(policy: Policy) -> Mapping[str, Published]:
     """Every column that some expression of the policy may read."""
-    return policy.open_to_stages
+    found: Mapping[str, Published] = getattr(policy, "open_to_alerts", policy.open_to_stages)
+    return found
+
+
+def alerts(policy: Policy) -> Sequence[Any]:
+    """The alert rules of a policy: name, stage or risk, when."""
+    found: Sequence[Any] = getattr(policy, "alerts", ())
+    return found
 
 
 def of(policy: Policy, kind: str, name: str, part: str | None = None) -> tuple[Written, ...]:
