@@ -18,6 +18,7 @@ from lifestage.lifecycle.sentences import sentence
 
 Level = Literal["high", "medium", "low"]
 LEVELS: tuple[Level, ...] = ("high", "medium", "low")
+Role = Literal["prospect", "new", "active", "at_risk", "lost"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 NEW = "new"
 """Where a customer comes from who was not seen before; no stage may be called so."""
@@ -49,6 +50,8 @@ class Item(Model):
 class Stage(Model):
     name: Name
     labels: Texts
+    role: Role = "active"
+    """What the stage means, whatever it is called: metrics go by it."""
     enter: Condition
     exit: Condition | None = None
     """Omitted: leaves as soon as `enter` is not true."""
