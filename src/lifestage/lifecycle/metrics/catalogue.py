@@ -13,7 +13,8 @@ class Metric(NamedTuple):
     en: str
     zh: str
     unit: str
-    """share (0 to 1), points (-100 to 100), currency, days, years, ratio, count, score (1 to 5), or "... a 30 days"."""
+    """share (0 to 1), points (-100 to 100), score (1 to 5), currency, days, years, ratio, count, kinds, or "... a 30
+    days"."""
     meaning: str
     meaning_zh: str
     needs: str = ""
@@ -209,7 +210,7 @@ METRICS: dict[str, Metric] = {
     "breadth_of_use": Metric(
         "Breadth of use",
         "使用广度",
-        "count",
+        "kinds",
         "kinds of events within the period, mean of those with any",
         "期内事件种类数，有事件客户的均值",
     ),
