@@ -59,8 +59,8 @@ def lifecycle_metrics(
     group: a column of the frames (as of the period's start), else of the profile, or "cohort" (month of the first
     order); figures of everybody stand beside it. minimum: customers below which a rate is left out (its counts stay).
     margin: share of what was spent that is contribution margin, as the CLV has it. core_event: event type that is
-    the core behaviour (None: the policy's own, else an order). zone: time zone, needed for plain blocks only; progress: gets the customers of
-    each block done.
+    the core behaviour (None: the policy's own, else an order). zone: time zone, needed for plain blocks only.
+    progress: gets the customers of each block done.
 
     Definitions stand in catalogue.METRICS and with the functions that count them. Raises InputError.
     """
