@@ -28,18 +28,36 @@ class Reason(BaseModel):
     zh: str
 
 
+class HealthPart(BaseModel):
+    name: str
+    points: Annotated[float | None, Field(ge=0, le=100)]
+
+
 class Placed(BaseModel):
     """Where the policy places a customer, and why."""
 
     stage: str | None
     stage_since: Instant | None
     previous_stage: str | None
+    rule: Annotated[
+        str | None,
+        Field(
+            description="What brings or keeps them there: <stage>.<rule>, .stays or .default.",
+            examples=["at_risk.silent"],
+        ),
+    ]
     tier: str | None
     segment: str | None
     risk: str | None
     signals: list[Signal] | None
+    health: Annotated[
+        float | None,
+        Field(ge=0, le=100, description="null: the policy has no health score, or nothing is known."),
+    ]
+    health_parts: Annotated[list[HealthPart] | None, Field(description="Every part of it.")]
     reasons: list[str] | None
     action: str | None
+    policy: Annotated[str | None, Field(examples=["ecommerce v1 3f2a9c1e"])]
 
 
 class Staged(Placed):
@@ -69,6 +87,11 @@ class Score(Placed):
     next_order_at: Annotated[Instant | None, Field(description="Median, given one comes within the horizon.")]
     next_order_low: Instant | None
     next_order_high: Instant | None
+    next_stage: Annotated[
+        str | None,
+        Field(description="First other stage if nothing happens; null: none in the time looked ahead."),
+    ]
+    next_stage_at: Instant | None
     churn_reasons: Annotated[
         list[Reason] | None,
         Field(description="Strongest first; null for whom the release gives none (scoring.reasons)."),

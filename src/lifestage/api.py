@@ -215,7 +215,9 @@ def score(
         before = _previous(previous)
         tables = []
         for history in file:
-            columns = condition_columns(history, file.facts["as_of"], release)
+            columns = condition_columns(
+                history, file.facts["as_of"], release, journeys=True if with_features else None
+            )
             table = finish(columns, file.facts["as_of"], release, before)
             for name, column in columns.items():
                 if with_features and name not in SCORE.names:

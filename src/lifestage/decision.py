@@ -12,7 +12,10 @@ import pyarrow as pa
 from lifestage import features as feature_families
 from lifestage.churn.reasons.strongest import reasons
 from lifestage.history import History
-from lifestage.lifecycle.staging import assign
+from lifestage.lifecycle import journey
+from lifestage.lifecycle.columns import JOURNEY
+from lifestage.lifecycle.policy import Policy
+from lifestage.lifecycle.staging import assign, columns_read
 from lifestage.one_order import of_one_order
 from lifestage.ragged import Bools, Floats
 from lifestage.release import Release
@@ -56,11 +59,13 @@ def _highest(percentile: Floats, share: float) -> Bools:
 
 
 def condition_columns(
-    history: History, as_of: int, release: Release, *, threads: int = 0
+    history: History, as_of: int, release: Release, *, threads: int = 0, journeys: bool | None = None
 ) -> dict[str, pa.Array]:
     """Every column of a block that conditions may read, before staging: null where a float is NaN.
 
-    Also the reasons of the churn probability, for whom the release wants them.
+    Columns of tables that the shop lacks are left out, and so are those of columns.JOURNEY where the release's policy
+    reads none of them; `journeys` asks for them or forgoes them. Also the reasons of the churn probability, for whom
+    the release wants them.
     """
     view = history.before(as_of)
     catalogue = feature_families.catalogue(release.churn.spec)
@@ -83,6 +88,8 @@ def condition_columns(
     for name in feature_families.categorical(release.churn.spec):
         columns[name] = _texts(features[name], catalogue[name].levels or ())
     columns["acquisition_channel"] = history.profile["acquisition_channel"]
+    if reads_journeys(release.policy) if journeys is None else journeys:
+        columns |= journey.compute(view, release.policy.core_event, features["days_since_first_contact"])
     if release.reasons.top:
         wanted = eligible & _asked_for(release.reasons, scores)
         columns["churn_reasons"] = reasons(
@@ -94,6 +101,11 @@ def condition_columns(
             num_threads=1 if len(view) <= FEW else threads,
         )
     return columns
+
+
+def reads_journeys(policy: Policy) -> bool:
+    """Whether a policy reads a column of columns.JOURNEY."""
+    return not JOURNEY.keys().isdisjoint(columns_read(policy))
 
 
 def decide_block(
@@ -116,9 +128,7 @@ def decide_block(
 def staged_by(release: Release, columns: pa.Table, as_of: int, previous: pa.Table | None) -> pa.Table:
     """One row per row of `columns`: staging.RESULT, with what the release's order model adds to `reasons`."""
     model = release.clv.order_model if release.clv else None
-    more = of_one_order(
-        dict(zip(columns.column_names, columns.columns, strict=True)), model, release.policy.language
-    )
+    more = of_one_order(columns.column_names, model, release.policy.language)
     return assign(release.policy, columns, as_of, previous, more)
 
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from lifestage.errors import InputError
 
@@ -19,7 +20,7 @@ def known(names: Iterable[str], key: str) -> str:
 class Model(BaseModel):
     """Frozen; an unknown key is an error that names the nearest right one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -27,7 +28,9 @@ class Model(BaseModel):
         if isinstance(data, dict):
             for key, value in data.items():
                 if key not in cls.model_fields:
-                    raise ValueError(f"unknown key '{key}'{known(cls.model_fields, str(key))}")
+                    raise PydanticCustomError(
+                        "unknown_key", f"unknown key '{key}'{known(cls.model_fields, str(key))}", {"key": key}
+                    )
                 if isinstance(value, bool) and cls.model_fields[key].annotation is not bool:
                     raise ValueError(
                         f"'{key}' is {str(value).lower()} (YAML reads yes, no, on and off so); put a text in quotes"
@@ -51,15 +54,27 @@ def dotted(_document: Any, location: tuple[int | str, ...]) -> str:
     return ".".join(str(step) for step in location) or "(top)"
 
 
-def validate(model: type[AnyModel], document: Any, where: str, place: Place = dotted) -> AnyModel:
-    """A checked document; `where` names it in errors, `place` the key at fault.
+def nowhere(_location: tuple[Any, ...]) -> str:
+    """The place in a document that has no lines."""
+    return ""
+
+
+def validate(
+    model: type[AnyModel],
+    document: Any,
+    where: str,
+    place: Place = dotted,
+    at: Callable[[tuple[Any, ...]], str] = nowhere,
+) -> AnyModel:
+    """A checked document; `where` names it in errors, `place` the key at fault, `at` its line and column.
 
     Raises InputError with one line per mistake.
     """
     if not isinstance(document, dict):
         required = [name for name, field in model.model_fields.items() if field.is_required()]
+        hint = "; write ':' and a space after a key, not '：'" if "：" in str(document) else ""
         raise InputError(
-            f"{where}: expected a YAML mapping with keys such as '{required[0]}' and '{required[-1]}'"
+            f"{where}: expected a YAML mapping with keys such as '{required[0]}' and '{required[-1]}'{hint}"
         )
     try:
         return model.model_validate(document)
@@ -70,8 +85,11 @@ def validate(model: type[AnyModel], document: Any, where: str, place: Place = do
             message = ours or e["msg"].removeprefix("Value error, ")
             value = e["input"]
             shown = f" (got {value!r})" if isinstance(value, str | int | float) else ""
+            # Of a mistake that a whole mapping makes the key is told, or begins the message.
+            key = e.get("ctx", {}).get("key") or message.split(":", maxsplit=1)[0]
+            found = where + at((*e["loc"], key))
             lines.append(
-                ": ".join(part for part in (where, place(document, e["loc"]), message) if part) + shown
+                ": ".join(part for part in (found, place(document, e["loc"]), message) if part) + shown
             )
         raise InputError("\n".join(lines)) from None
 
@@ -99,5 +117,20 @@ def read_yaml(content: bytes | str, where: str) -> Any:
         raise InputError(f"{where}: is not UTF-8 text; save it as UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = f" (line {mark.line + 1})" if mark else ""
-        raise InputError(f"{where}: is not valid YAML{line}: {getattr(error, 'problem', error)}") from None
+        line = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        problem = str(getattr(error, "problem", error))
+        hint = next((f"; {h}" for words, h in _HINTS.items() if words in problem), "")
+        raise InputError(f"{where}: is not valid YAML{line}: {problem}{hint}") from None
+
+
+_HINTS = {
+    "mapping values are not allowed": "put a text that holds ': ' in quotes, or begin a key on a line of its own",
+    "'\\t'": "indent with spaces, not with tabs",
+    "cannot start any token": "put a text that begins with @, `, % or a tab in quotes",
+    "could not find expected ':'": "a key lacks its ':', or a quotation mark is not closed further up",
+    "unexpected end of stream": "a quotation mark is not closed",
+    "expected <block end>": "this line does not stand below the ones before it; give it the same indentation",
+    "expected ',' or": "a bracket or brace opened further up is not closed, or a comma is missing",
+    "undefined alias": "put a text that begins with * or & in quotes",
+}
+"""The YAML reader's words -> what a person most often did."""

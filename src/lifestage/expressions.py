@@ -6,15 +6,16 @@ the tree may hold is all that can happen: arithmetic, comparison, text and calen
 columns. Nothing here reads a file, a setting, a random number or the clock.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from difflib import get_close_matches
 from typing import NoReturn
 
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ParseError, TokenError
+from sqlglot.tokens import Token, TokenType
 
-from lifestage.errors import InputError
+from lifestage.errors import PlacedError
 
 MAX_CHARACTERS = 10_000
 MAX_DEPTH = 200
@@ -71,15 +72,16 @@ def parse_expression(text: str, columns: Collection[str], where: str) -> exp.Exp
     line, column, what is wrong and what to do.
     """
     if not isinstance(text, str) or not text.strip():
-        raise InputError(f"{where}: expected a SQL expression, got {text!r}; write e.g. a column's name")
+        _fail(where, str(text), None, f"expected a SQL expression, got {text!r}; write e.g. a column's name")
     if len(text) > MAX_CHARACTERS:
-        raise InputError(f"{where}: has {len(text)} characters, at most {MAX_CHARACTERS}; make it shorter")
+        problem = f"has {len(text)} characters, at most {MAX_CHARACTERS}; make it shorter"
+        _fail(where, text, None, problem)
     try:
         tree = _parse(text, where)
         _check(tree, text, columns, where)
         to_sql(tree)
     except RecursionError:
-        raise InputError(f"{where}: is nested too deeply; make it simpler") from None
+        _fail(where, text, None, "is nested too deeply; make it simpler")
     return tree
 
 
@@ -93,10 +95,8 @@ def referenced(expression: exp.Expression) -> frozenset[str]:
     return frozenset(str(column.name) for column in expression.find_all(exp.Column))
 
 
-def _fail(where: str, text: str, offset: int, problem: str) -> NoReturn:
-    line = text.count("\n", 0, offset) + 1
-    column = offset - text.rfind("\n", 0, offset)
-    raise InputError(f"{where}: at line {line}, column {column} of the expression: {problem}")
+def _fail(where: str, text: str, offset: int | None, problem: str) -> NoReturn:
+    raise PlacedError(where, text, offset, problem)
 
 
 def _parse(text: str, where: str) -> exp.Expression:
@@ -106,6 +106,7 @@ def _parse(text: str, where: str) -> exp.Expression:
         tokens = _DIALECT.tokenize(text)
     except TokenError:
         _fail(where, text, 0, "has a quotation mark that is never closed; close it")
+    _full_width(text, tokens, where)
     end = 0
     for token in tokens:
         _blank(text, end, token.start, where)
@@ -116,7 +117,7 @@ def _parse(text: str, where: str) -> exp.Expression:
             _fail(where, text, token.start, "';' is not allowed; write one expression only")
     _blank(text, end, len(text), where)
     if not tokens:
-        raise InputError(f"{where}: is empty; write an expression, e.g. a column's name")
+        _fail(where, text, None, "is empty; write an expression, e.g. a column's name")
     try:
         trees = _DIALECT.parser().parse_into(exp.Condition, tokens, text)
     except ParseError as error:
@@ -131,6 +132,18 @@ def _parse(text: str, where: str) -> exp.Expression:
         _fail(where, text, 0, "does not read as one SQL expression; write exactly one")
     tree: exp.Expression = trees[0]
     return tree
+
+
+_FULL_WIDTH = str.maketrans("（），；：＞＜＝！＋－＊／％．“”‘’　", "(),;:><=!+-*/%.\"\"'' ")
+
+
+def _full_width(text: str, tokens: Sequence[Token], where: str) -> None:
+    """A sign of a Chinese keyboard outside of texts: it looks right and is not."""
+    quoted = [(t.start, t.end) for t in tokens if t.token_type in (TokenType.STRING, TokenType.IDENTIFIER)]
+    for offset, sign in enumerate(text):
+        if sign.translate(_FULL_WIDTH) != sign and not any(a <= offset <= b for a, b in quoted):
+            plain = sign.translate(_FULL_WIDTH)
+            _fail(where, text, offset, f"'{sign}' is a full-width sign; write '{plain}' (请使用半角符号)")
 
 
 def _blank(text: str, start: int, end: int, where: str) -> None:

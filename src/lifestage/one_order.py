@@ -1,15 +1,11 @@
 """What is said in the reasons of a customer with one order: on what their P(alive) rests."""
 
-from collections.abc import Mapping
-
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
+from collections.abc import Collection
 
 from lifestage.clv.families import LABELS
 from lifestage.lifecycle.columns import SCORES
-from lifestage.lifecycle.sentences import Sentence, sentence
+from lifestage.lifecycle.plan import Speaker
+from lifestage.lifecycle.sentences import sentence
 
 ALIVE_UNTIL_LEFT = "bg_nbd"
 """The one model of the family in which nobody can leave before a second order."""
@@ -23,17 +19,16 @@ UNTOLD = {
 }
 
 
-def of_one_order(
-    columns: Mapping[str, pa.Array], order_model: str | None, language: str
-) -> list[tuple[Sentence, npt.NDArray[np.bool_]]]:
-    """The sentence for customers with one purchase day, and whom it is for, bool[n].
+def of_one_order(columns: Collection[str], order_model: str | None, language: str) -> tuple[Speaker, ...]:
+    """The sentence for customers with one purchase day.
 
     None without an order model, or where `columns`, which a caller may have chosen, do not tell who they are.
     """
     if order_model is None or not {"purchase_days", "p_alive"} <= set(columns):
-        return []
+        return ()
     template = (UNTOLD if order_model == ALIVE_UNTIL_LEFT else JUDGED)[language].format(
         model=LABELS[order_model]
     )
-    once = pc.fill_null(pc.equal(columns["purchase_days"], 1.0), False)
-    return [(sentence(template, SCORES, "one order"), once.to_numpy(zero_copy_only=False))]
+    return (
+        Speaker(sentence(template, SCORES, "one order"), '("purchase_days" = 1) IS TRUE', ("purchase_days",)),
+    )

@@ -169,6 +169,7 @@ HISTORY = pa.schema(
 
 # --- a score: one row per customer and as_of -----------------------------------------------------------
 SIGNAL = pa.struct([("name", pa.string()), ("level", pa.string())])
+HEALTH_PART = pa.struct([("name", pa.string()), ("points", pa.float64())])  # [0, 100]; null where missing
 REASON = pa.struct(
     [
         ("group", pa.string()),  # of features that tell one fact: features.groups
@@ -205,13 +206,22 @@ SCORE = pa.schema(
         ("stage", pa.string()),
         ("stage_since", INSTANT),
         ("previous_stage", pa.string()),
+        ("rule", pa.string()),  # that brings or keeps them in the stage: <stage>.<rule>, .stays or .default
+        (
+            "next_stage",
+            pa.string(),
+        ),  # first other stage if nothing happens; null: none in the time looked ahead
+        ("next_stage_at", INSTANT),  # the local midnight from which on
         ("tier", pa.string()),
         ("segment", pa.string()),
         ("risk", pa.string()),
         ("signals", pa.list_(SIGNAL)),
+        ("health", pa.float64()),  # [0, 100]; null without a health score in the policy
+        ("health_parts", pa.list_(HEALTH_PART)),
         ("reasons", pa.list_(pa.string())),  # of the stage and the signals: sentences of the policy
         ("churn_reasons", pa.list_(REASON)),  # of the churn probability; null where not asked for
         ("action", pa.string()),
+        ("policy", pa.string()),  # name, version and digest
         pa.field("release", pa.string(), nullable=False),
     ]
 )

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from lifestage.lifecycle.sentences import reasons
+from lifestage.lifecycle import engine
 from lifestage.one_order import of_one_order
 
 COLUMNS = {
@@ -13,7 +13,9 @@ COLUMNS = {
 
 
 def said(order_model: str | None, language: str) -> list[list[str]]:
-    return reasons(of_one_order(COLUMNS, order_model, language), COLUMNS, 4).to_pylist()
+    (speaker,) = of_one_order(COLUMNS, order_model, language)
+    told = engine.query(f"SELECT {speaker.sentence.sql(speaker.when)} AS told FROM block", pa.table(COLUMNS))
+    return [[] if text is None else [text] for text in told["told"].to_pylist()]
 
 
 @pytest.mark.parametrize(
@@ -43,5 +45,5 @@ def test_a_bg_nbd_cannot_tell() -> None:
 
 
 def test_nothing_without_an_order_model_or_its_columns() -> None:
-    assert of_one_order(COLUMNS, None, "en") == []
-    assert of_one_order({"purchase_days": COLUMNS["purchase_days"]}, "mbg_nbd", "en") == []
+    assert of_one_order(COLUMNS, None, "en") == ()
+    assert of_one_order({"purchase_days": COLUMNS["purchase_days"]}, "mbg_nbd", "en") == ()

@@ -226,9 +226,15 @@ def test_every_mistake_has_its_line(tmp_path: Path) -> None:
     [
         ("", r"expected a YAML mapping with keys such as 'shop' and 'sources'$"),
         ("- shop\n", r"expected a YAML mapping with keys such as 'shop' and 'sources'$"),
-        ("shop: [a\nb: c", r"is not valid YAML \(line 2\): expected ',' or '\]', but got ':'$"),
-        (VALID + "shop: again\n", r"is not valid YAML \(line 8\): the key 'shop' stands twice$"),
-        ("shop: !!python/object/apply:os.getcwd []\n", r"is not valid YAML \(line 1\): could not determine"),
+        (
+            "shop: [a\nb: c",
+            r"is not valid YAML \(line 2, column 2\): expected ',' or '\]', but got ':'; a bracket or brace opened further up is not",
+        ),
+        (VALID + "shop: again\n", r"is not valid YAML \(line 8, column 1\): the key 'shop' stands twice$"),
+        (
+            "shop: !!python/object/apply:os.getcwd []\n",
+            r"is not valid YAML \(line 1, column 7\): could not determine",
+        ),
     ],
 )
 def test_load_refuses_what_is_no_mapping(tmp_path: Path, text: str, message: str) -> None:

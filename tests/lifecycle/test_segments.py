@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from lifestage.lifecycle.segments import GRID, SEGMENTS, quintile, scores, segments
+from lifestage.lifecycle.segments import ELEVEN, GRID, quintile, scores, segments
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_every_cell() -> None:
     cells = list(product(values, values, values))
     got = segments(*(np.array([cell[i] for cell in cells]) for i in range(3))).to_pylist()
     assert got == [_expected(*cell) for cell in cells]
-    assert set(got) == set(SEGMENTS)
+    assert set(got) == set(ELEVEN)
 
 
 @pytest.mark.parametrize(

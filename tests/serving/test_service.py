@@ -134,7 +134,7 @@ def test_an_unknown_customer_is_404(served: Any) -> None:
 def test_given_columns_are_staged_like_the_batch(served: Any, made: Any) -> None:
     block = made.history.block(1)
     columns = condition_columns(block, made.run.as_of, made.release)
-    table = pa.table({name: columns[name] for name in ("customer_id", *GIVEN)}).to_pylist()
+    table = pa.table({name: columns[name] for name in ("customer_id", *GIVEN) if name in columns}).to_pylist()
     expected = decide_block(block, made.run.as_of, made.release).to_pylist()
     customers = [
         {"customer_id": row.pop("customer_id"), "columns": {n: v for n, v in row.items() if v is not None}}

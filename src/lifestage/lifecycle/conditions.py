@@ -1,4 +1,4 @@
-"""A policy's conditions, checked against the published columns."""
+"""A policy's expressions, checked against the published columns: conditions, points, named values."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -7,39 +7,67 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from lifestage.errors import InputError
+from lifestage.errors import PlacedError
 from lifestage.expressions import parse_expression, referenced, to_sql
 from lifestage.lifecycle import engine
 from lifestage.lifecycle.columns import Published
 
+Values = Mapping[str, tuple[str, ...]]
+"""For text columns with a fixed set of values, what a comparison may name."""
+TYPES = {"BOOLEAN": pa.bool_(), "VARCHAR": pa.string()}
+_NUMBERS = ("DOUBLE", "FLOAT", "REAL", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DECIMAL")
 
-def condition(
-    text: str, columns: Mapping[str, Published], where: str, values: Mapping[str, tuple[str, ...]]
-) -> exp.Expression:
+
+def condition(text: str, columns: Mapping[str, Published], where: str, values: Values) -> exp.Expression:
     """One checked condition.
 
-    `values` lists, for text columns with a fixed set of values, what a comparison may name. Raises
-    InputError for an unknown column, a forbidden function, a value that never occurs, or an expression that
+    Raises PlacedError for an unknown column, a forbidden function, a value that never occurs, or an expression that
     is not true or false.
     """
+    tree, type_ = _checked(text, columns, where, values)
+    if type_ != "BOOLEAN":
+        problem = (
+            f"gives a value of type {type_}, expected true or false; write a comparison, e.g. order_count > 0"
+        )
+        raise PlacedError(where, text, None, problem)
+    return tree
+
+
+def points(text: str, columns: Mapping[str, Published], where: str, values: Values) -> exp.Expression:
+    """One checked expression that gives a number. Raises PlacedError as `condition` does."""
+    tree, type_ = _checked(text, columns, where, values)
+    if not type_.startswith(_NUMBERS):
+        problem = f"gives a value of type {type_}, expected a number from 0 to 100; write e.g. 100 * p_alive"
+        raise PlacedError(where, text, None, problem)
+    return tree
+
+
+def value(text: str, columns: Mapping[str, Published], where: str, values: Values) -> pa.DataType:
+    """The type of a named value: float64, string or bool. Raises PlacedError as `condition` does."""
+    _, type_ = _checked(text, columns, where, values)
+    if type_ not in TYPES and not type_.startswith(_NUMBERS):
+        problem = f"gives a value of type {type_}, expected a number, a text, or true or false; cast it"
+        raise PlacedError(where, text, None, problem)
+    return TYPES.get(type_, pa.float64())
+
+
+def _checked(
+    text: str, columns: Mapping[str, Published], where: str, values: Values
+) -> tuple[exp.Expression, str]:
     tree = parse_expression(text, columns, where)
     for column, known in values.items():
-        for value in _compared(tree, column):
-            if value not in known:
-                close = get_close_matches(value, known, n=1, cutoff=0.5)
+        for literal in _compared(tree, column):
+            if literal not in known:
+                offset = text.find(f"'{literal}'")
+                close = get_close_matches(literal, known, n=1, cutoff=0.5)
                 hint = f"did you mean '{close[0]}'?" if close else f"known are: {', '.join(known) or 'none'}"
-                raise InputError(f"{where}: {column} is never '{value}'; {hint}")
+                raise PlacedError(where, text, max(offset, 0), f"{column} is never '{literal}'; {hint}")
     read = {name: columns[name].type for name in sorted(referenced(tree))} or {"customer_id": pa.string()}
     try:
-        type_ = engine.type_of(to_sql(tree), read)
+        return tree, engine.type_of(to_sql(tree), read)
     except duckdb.Error as error:
-        raise InputError(f"{where}: cannot be evaluated: {first_line(error)}; correct it") from None
-    if type_ != "BOOLEAN":
-        raise InputError(
-            f"{where}: gives a value of type {type_}, expected true or false; "
-            "write a comparison, e.g. order_count > 0"
-        )
-    return tree
+        problem = f"cannot be evaluated: {first_line(error)}; correct it"
+        raise PlacedError(where, text, None, problem) from None
 
 
 def _compared(tree: exp.Expression, column: str) -> list[str]:

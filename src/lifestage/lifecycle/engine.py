@@ -8,10 +8,8 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
 
 import duckdb
-import numpy.typing as npt
 import pyarrow as pa
 
 BLOCK = "block"
@@ -48,10 +46,10 @@ class _Prepared:
         self.connection.register(BLOCK, self.feed)
         self.connection.execute(f"PREPARE decision AS {sql}")
 
-    def run(self, block: pa.Table) -> dict[str, npt.NDArray[Any]]:
+    def run(self, block: pa.Table) -> pa.Table:
         self.feed.table = block
         try:
-            result: dict[str, npt.NDArray[Any]] = self.connection.execute("EXECUTE decision").fetchnumpy()
+            result: pa.Table = self.connection.execute("EXECUTE decision").to_arrow_reader().read_all()
         finally:
             self.feed.table = block.schema.empty_table()
         return result
@@ -73,8 +71,8 @@ def _kept() -> _Kept:
     return kept
 
 
-def query(sql: str, block: pa.Table) -> dict[str, npt.NDArray[Any]]:
-    """Result columns of `sql` over the table `block`, which it names BLOCK. Raises duckdb.Error."""
+def query(sql: str, block: pa.Table) -> pa.Table:
+    """Result of `sql` over the table `block`, which it names BLOCK. Raises duckdb.Error."""
     prepared = _kept().prepared
     key = (sql, block.schema)
     if key not in prepared:

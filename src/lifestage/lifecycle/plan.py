@@ -1,20 +1,26 @@
-"""A policy made ready to run: one query for the whole decision, and the sentences of its reasons.
+"""A policy made ready to run: one query for the whole decision and its sentences.
 
-The query goes in steps, each of which may read the ones before: signals, then the risk level, then every
-stage's `enter` and `exit`, then the stage. It answers in numbers (positions in the policy; -1 = none).
+The query goes in steps, each of which may read the ones before: named columns, tier and segment, signals, health, the
+risk level, every stage's `enter` and `exit`, the stage, its rule and action, and the sentences. It answers in numbers
+(positions in the policy; -1 = none), health in points, the sentences in text.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import pyarrow as pa
+
 from lifestage.expressions import parse_expression, referenced, to_sql
 from lifestage.lifecycle import columns
+from lifestage.lifecycle.columns import Published
+from lifestage.lifecycle.elements import DEFAULT, LEVELS, STAYS, Stage
 from lifestage.lifecycle.engine import BLOCK
-from lifestage.lifecycle.policy import LEVELS, Policy, Signal, Stage
+from lifestage.lifecycle.policy import Policy
 from lifestage.lifecycle.sentences import Sentence, sentence
 
-RISK, STAGE = "risk:", "stage:"
+RISK, STAGE, RULE, TIER, SEGMENT, ACTION = "risk:", "stage:", "rule:", "tier:", "segment:", "action:"
+HEALTH, REASONS = "health", "reasons:"
 
 
 def level_of(signal: str) -> str:
@@ -22,83 +28,260 @@ def level_of(signal: str) -> str:
     return f"level:{signal}"
 
 
+def part_of(part: str) -> str:
+    """Result column of a part of the health score."""
+    return f"part:{part}"
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A sentence, and for whom it is: SQL over the columns of the block that is never NULL."""
+
+    sentence: Sentence
+    when: str
+    reads: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The query, the published columns it and the sentences read, and the sentences by position."""
+    """The query, the published columns it reads, and the names that its numbers stand for."""
 
     sql: str
     inputs: tuple[str, ...]
-    stage_sentences: tuple[Sentence | None, ...]
-    signal_sentences: tuple[Sentence | None, ...]
+    rules: tuple[str, ...]
+    actions: tuple[str, ...]
 
 
 @lru_cache(maxsize=64)
-def plan(policy: Policy) -> Plan:
-    """The plan of a checked policy."""
-    stages = _spoken(policy, policy.stages)
-    signals = _spoken(policy, policy.signals)
-    steps, read = _steps(policy)
-    read |= {column for s in (*stages, *signals) if s is not None for column in s.columns}
-    inputs = sorted((read & policy.published.keys()) | {"previous_stage"})
-    return Plan(steps, tuple(inputs), stages, signals)
-
-
-def _spoken(policy: Policy, items: Sequence[Stage | Signal]) -> tuple[Sentence | None, ...]:
-    found: list[Sentence | None] = []
-    for item in items:
-        if item.because is None:
-            found.append(None)
-        else:
-            text = item.because.en if policy.language == "en" else item.because.zh
-            found.append(sentence(f"{item.name}: {text}", policy.published, f"policy {policy.name}"))
-    return tuple(found)
+def plan(policy: Policy, more: tuple[Speaker, ...] = ()) -> Plan:
+    """The plan of a checked policy; `more` speak after the policy's own sentences."""
+    made = _Steps(policy)
+    made.named()
+    made.grouped()
+    made.signals()
+    made.health()
+    made.risk()
+    made.moves()
+    rules, actions = made.decided()
+    made.told(more)
+    return Plan(made.sql(), tuple(sorted(made.read & made.handed.keys())), rules, actions)
 
 
 def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def _first(cases: Iterable[tuple[str, int]], default: int) -> str:
+def _first(cases: Iterable[tuple[str, int]], default: int | str = -1) -> str:
     """SQL of the number of the first case that is true, else `default`."""
     whens = " ".join(f"WHEN {case} THEN {number}" for case, number in cases)
     return f"CAST({f'CASE {whens} ELSE {default} END' if whens else default} AS SMALLINT)"
 
 
-def _steps(policy: Policy) -> tuple[str, set[str]]:
-    """The query, and every column its conditions read."""
-    names = tuple(signal.name for signal in policy.signals)
-    open_to = columns.for_stages(names, policy.published)
-    read: set[str] = set()
+def _words(code: str, names: Sequence[str]) -> str:
+    """SQL of the name that a number stands for, NULL for -1."""
+    words = " ".join(f"WHEN {i} THEN '{name}'" for i, name in enumerate(names))
+    return f"CASE {code} {words} END" if words else "CAST(NULL AS VARCHAR)"
 
-    def true(text: str) -> str:
+
+class _Steps:
+    """The query in the making: its steps, and every column that its conditions and sentences read."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.read: set[str] = set()
+        self.handed = {**policy.given, **columns.BEFORE, **columns.RFM_SCORES}
+        """What staging may put into the block."""
+        if not policy.segments:
+            self.handed["segment"] = columns.GROUPED["segment"]
+        self._steps: list[str] = []
+        self._answers: list[str] = []
+
+    def sql(self) -> str:
+        steps = f"WITH {', '.join(self._steps)} " if self._steps else ""
+        return f"{steps}SELECT {', '.join(self._answers)} FROM {self._last()}"
+
+    def _last(self) -> str:
+        return self._steps[-1].split(" ", 1)[0] if self._steps else BLOCK
+
+    def _step(self, name: str, added: Sequence[str]) -> None:
+        if added:
+            self._steps.append(f"{name} AS (SELECT *, {', '.join(added)} FROM {self._last()})")
+
+    def _sql(self, text: str, open_to: dict[str, Published]) -> str:
+        tree = parse_expression(text, open_to, f"policy {self.policy.name}")
+        self.read.update(referenced(tree))
+        return to_sql(tree)
+
+    def _true(self, text: str, open_to: dict[str, Published]) -> str:
         """SQL of a condition that is never NULL."""
-        tree = parse_expression(text, open_to, f"policy {policy.name}")
-        read.update(referenced(tree))
-        return f"(({to_sql(tree)}) IS TRUE)"
+        return f"(({self._sql(text, open_to)}) IS TRUE)"
 
-    levels, on = ["*"], ["*"]
-    for signal in policy.signals:
-        level = _first(((true(text), LEVELS.index(level)) for level, text in signal.conditions()), -1)
-        levels.append(f"{level} AS {_quoted(level_of(signal.name))}")
-        on.append(f"{_quoted(level_of(signal.name))} >= 0 AS {_quoted(columns.signal_column(signal.name))}")
-    risk = _first(((true(level.when), i) for i, level in enumerate(policy.risk)), -1)
-    words = " ".join(f"WHEN {i} THEN '{level.name}'" for i, level in enumerate(policy.risk))
-    risk_word = f"CASE {_quoted(RISK)} {words} END" if words else "CAST(NULL AS VARCHAR)"
-    moves = ["*"]
-    for stage in policy.stages:
-        moves.append(f"{true(stage.enter)} AS {_quoted(f'enter:{stage.name}')}")
-        if stage.exit is not None:
-            moves.append(f"{true(stage.exit)} AS {_quoted(f'exit:{stage.name}')}")
-    answers = [*(_quoted(level_of(name)) for name in names), _quoted(RISK)]
-    sql = (
-        f"WITH levels AS (SELECT {', '.join(levels)} FROM {BLOCK}), "
-        f"signals AS (SELECT {', '.join(on)} FROM levels), "
-        f"risks AS (SELECT *, {risk} AS {_quoted(RISK)} FROM signals), "
-        f'worded AS (SELECT *, {risk_word} AS "risk" FROM risks), '
-        f"moves AS (SELECT {', '.join(moves)} FROM worded) "
-        f"SELECT {', '.join(answers)}, {_stage(policy)} AS {_quoted(STAGE)} FROM moves"
-    )
-    return sql, read
+    def named(self) -> None:
+        base = self.policy.base
+        for i, item in enumerate(self.policy.columns):
+            type_ = base[item.name].type
+            cast = "CAST({} AS DOUBLE)" if pa.types.is_floating(type_) else "{}"
+            self._step(
+                f"named_{i}", [f"{cast.format(f'({self._sql(item.value, base)})')} AS {_quoted(item.name)}"]
+            )
+
+    def grouped(self) -> None:
+        tiers, base = self.policy.tiers, self.policy.base
+        if tiers and tiers[0].when is None:
+            self.read.add("clv_percentile")
+        cases = [
+            (
+                f'"clv_percentile" >= {tier.min_percentile}'
+                if tier.when is None
+                else self._true(tier.when, base),
+                i,
+            )
+            for i, tier in enumerate(tiers)
+        ]
+        codes = [f"{_first(cases)} AS {_quoted(TIER)}"]
+        words = [f'{_words(_quoted(TIER), [tier.name for tier in tiers])} AS "tier"']
+        if groups := self.policy.segments:
+            own = _first((self._true(group.when, base), i) for i, group in enumerate(groups))
+            codes.append(f"{own} AS {_quoted(SEGMENT)}")
+            words.append(f'{_words(_quoted(SEGMENT), [group.name for group in groups])} AS "segment"')
+            self._answers.append(_quoted(SEGMENT))
+        self._answers.append(_quoted(TIER))
+        self._step("coded", codes)
+        self._step("grouped", words)
+
+    def signals(self) -> None:
+        open_to = self.policy.open_to_signals
+        levels, on = [], []
+        for signal in self.policy.signals:
+            answer = _quoted(level_of(signal.name))
+            cases = ((self._true(text, open_to), LEVELS.index(level)) for level, text in signal.conditions())
+            levels.append(f"{_first(cases)} AS {answer}")
+            on.append(f"{answer} >= 0 AS {_quoted(columns.signal_column(signal.name))}")
+            self._answers.append(answer)
+        self._step("levels", levels)
+        self._step("signals", on)
+
+    def health(self) -> None:
+        parts, open_to = self.policy.health, self.policy.open_to_risk
+        if not parts:
+            return
+        points = []
+        for part in parts:
+            points.append(
+                f"CAST(({self._sql(part.points, open_to)}) AS DOUBLE) AS {_quoted(f'raw:{part.name}')}"
+            )
+        self._step("raw", points)
+        kept = []
+        for part in parts:
+            raw, answer = _quoted(f"raw:{part.name}"), _quoted(part_of(part.name))
+            kept.append(
+                f"CASE WHEN isnan({raw}) THEN NULL WHEN {raw} < 0 THEN 0.0 WHEN {raw} > 100 THEN 100.0"
+                f" ELSE {raw} END AS {answer}"
+            )
+            self._answers.append(answer)
+        self._step("parts", kept)
+        answers = [(_quoted(part_of(part.name)), float(part.weight)) for part in parts]
+        total = " + ".join(f"coalesce({answer} * {weight}, 0.0)" for answer, weight in answers)
+        weights = " + ".join(
+            f"CASE WHEN {answer} IS NULL THEN 0.0 ELSE {weight} END" for answer, weight in answers
+        )
+        self._step("healthy", [f"({total}) / nullif({weights}, 0.0) AS {_quoted(HEALTH)}"])
+        self._answers.append(_quoted(HEALTH))
+
+    def risk(self) -> None:
+        open_to, levels = self.policy.open_to_risk, self.policy.risk
+        code = _first((self._true(level.when, open_to), i) for i, level in enumerate(levels))
+        self._step("risks", [f"{code} AS {_quoted(RISK)}"])
+        self._step("worded", [f'{_words(_quoted(RISK), [level.name for level in levels])} AS "risk"'])
+        self._answers.append(_quoted(RISK))
+
+    def moves(self) -> None:
+        """Step `rules`: enter:<stage>:<rule> of each; step `moves`: enter:<stage> and exit:<stage>."""
+        open_to = self.policy.open_to_stages
+        rules, moves = [], []
+        for stage in self.policy.stages:
+            names = [_quoted(f"enter:{stage.name}:{rule.rule}") for rule in stage.enter]
+            rules += [
+                f"{self._true(r.when, open_to)} AS {name}" for r, name in zip(stage.enter, names, strict=True)
+            ]
+            moves.append(f"({' OR '.join(names)}) AS {_quoted(f'enter:{stage.name}')}")
+            if stage.exit is not None:
+                moves.append(f"{self._true(stage.exit, open_to)} AS {_quoted(f'exit:{stage.name}')}")
+        self._step("rules", rules)
+        self._step("moves", moves)
+
+    def decided(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Steps `staged` and `acted`: the stage, then its rule and action; the names of all rules and actions."""
+        self.read.add("previous_stage")
+        self._step("staged", [f"{_stage(self.policy)} AS {_quoted(STAGE)}"])
+        rules: list[str] = []
+        actions: list[str] = []
+        which, what = [], []
+        for i, stage in enumerate(self.policy.stages):
+            first = len(rules)
+            rules += [f"{stage.name}.{rule.rule}" for rule in stage.enter]
+            fired = [
+                (_quoted(f"enter:{stage.name}:{rule.rule}"), first + j) for j, rule in enumerate(stage.enter)
+            ]
+            stays = (f"{_quoted('previous_stage')} = '{stage.name}' AND {_stays(stage)}", len(rules))
+            rules += [f"{stage.name}.{STAYS}", f"{stage.name}.{DEFAULT}"]
+            which.append(f"WHEN {i} THEN {_first([*fired, stays], len(rules) - 1)}")
+            chosen = [
+                (
+                    "TRUE" if a.when is None else self._true(a.when, self.policy.open_to_stages),
+                    len(actions) + j,
+                )
+                for j, a in enumerate(stage.actions)
+            ]
+            actions += [action.name for action in stage.actions]
+            what.append(f"WHEN {i} THEN {_first(chosen)}")
+        code = _quoted(STAGE)
+        self._step(
+            "acted",
+            [
+                f"CASE {code} {' '.join(which)} END AS {_quoted(RULE)}",
+                f"CASE {code} {' '.join(what)} END AS {_quoted(ACTION)}",
+            ],
+        )
+        self._answers += [code, _quoted(RULE), _quoted(ACTION)]
+        return tuple(rules), tuple(actions)
+
+    def told(self, more: Sequence[Speaker]) -> None:
+        """The sentences of the stage (of the rule that fired, else the stage's own), of signals, and of `more`."""
+        policy, language, number = self.policy, self.policy.language, 0
+        said: list[str] = []
+
+        def say(name: str, texts: object, when: str) -> None:
+            text = getattr(texts, language)
+            made = sentence(f"{name}: {text}", policy.open_to_stages, f"policy {policy.name}")
+            self.read.update(made.columns)
+            said.append(made.sql(when))
+
+        for i, stage in enumerate(policy.stages):
+            here = f"{_quoted(STAGE)} = {i}"
+            own = []
+            for j, rule in enumerate(stage.enter):
+                if rule.because is not None:
+                    own.append(number + j)
+                    say(stage.name, rule.because, f"{here} AND {_quoted(RULE)} = {number + j}")
+            number += len(stage.enter) + 2
+            if stage.because is not None:
+                others = f" AND {_quoted(RULE)} NOT IN ({', '.join(map(str, own))})" if own else ""
+                say(stage.name, stage.because, here + others)
+        for signal in policy.signals:
+            if signal.because is not None:
+                say(signal.name, signal.because, f"{_quoted(level_of(signal.name))} >= 0")
+        for speaker in more:
+            self.read.update((*speaker.sentence.columns, *speaker.reads))
+            said.append(speaker.sentence.sql(speaker.when))
+        whole = (
+            f"list_filter([{', '.join(said)}], lambda x: x IS NOT NULL)" if said else "CAST([] AS VARCHAR[])"
+        )
+        self._answers.append(f"{whole} AS {_quoted(REASONS)}")
+
+
+def _stays(stage: Stage) -> str:
+    return _quoted(f"enter:{stage.name}") if stage.exit is None else f"NOT {_quoted(f'exit:{stage.name}')}"
 
 
 def _stage(policy: Policy) -> str:
@@ -106,10 +289,9 @@ def _stage(policy: Policy) -> str:
     preempting, staying, entering = [], [], []
     for i, stage in enumerate(policy.stages):
         enter = _quoted(f"enter:{stage.name}")
-        stays = enter if stage.exit is None else f"NOT {_quoted(f'exit:{stage.name}')}"
         if stage.preempts:
             preempting.append((enter, i))
-        staying.append((f"(\"previous_stage\" = '{stage.name}' AND {stays})", i))
+        staying.append((f"({_quoted('previous_stage')} = '{stage.name}' AND {_stays(stage)})", i))
         entering.append((enter, i))
     default = [stage.name for stage in policy.stages].index(policy.default)
     return _first([*preempting, *staying, *entering], default)

@@ -1,106 +1,30 @@
-"""A policy: stages, tiers, risk levels and signals, written in YAML by people; frozen and checked."""
+"""A policy: stages, tiers, segments, risk levels, signals and health, written in YAML by people; frozen and checked."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import pyarrow as pa
 import yaml
 from pydantic import Field, PrivateAttr, model_validator
 
-from lifestage.documents import Model, read_yaml, validate
+from lifestage.documents import Model, nowhere, read_yaml, validate
 from lifestage.errors import InputError
 from lifestage.features import PLAIN, FeatureSpec
-from lifestage.lifecycle import columns
-from lifestage.lifecycle.conditions import condition
-from lifestage.lifecycle.segments import SEGMENTS
-from lifestage.lifecycle.sentences import sentence
+from lifestage.lifecycle import columns as published
+from lifestage.lifecycle.elements import Group, HealthPart, Name, Named, Signal, Stage, Tier
+from lifestage.lifecycle.places import Places
+from lifestage.lifecycle.segments import GROUPINGS
+from lifestage.lifecycle.vetting import vet
 
-Level = Literal["high", "medium", "low"]
-LEVELS: tuple[Level, ...] = ("high", "medium", "low")
-Role = Literal["prospect", "new", "active", "at_risk", "lost"]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 NEW = "new"
 """Where a customer comes from who was not seen before; no stage may be called so."""
 
 
-Condition = Annotated[str, Field(min_length=1)]
-
-
-class Texts(Model):
-    """The same words in English and Chinese."""
-
-    en: Annotated[str, Field(min_length=1)]
-    zh: Annotated[str, Field(min_length=1)]
-
-
-class Item(Model):
-    """A metric to watch or an action to take; a plain name stands for itself in both languages."""
-
-    name: Name
-    en: Annotated[str, Field(min_length=1)]
-    zh: Annotated[str, Field(min_length=1)]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_name(cls, data: Any) -> Any:
-        return {"name": data, "en": data, "zh": data} if isinstance(data, str) else data
-
-
-class Stage(Model):
-    name: Name
-    labels: Texts
-    role: Role = "active"
-    """What the stage means, whatever it is called: metrics go by it."""
-    enter: Condition
-    exit: Condition | None = None
-    """Omitted: leaves as soon as `enter` is not true."""
-    preempts: bool = False
-    """Looked at before the customer's own stage gets to keep them."""
-    because: Texts | None = None
-    """Sentence for the reasons, with {column} places."""
-    metrics: tuple[Item, ...] = ()
-    actions: tuple[Item, ...] = ()
-
-
-class Tier(Model):
-    name: Name
-    labels: Texts
-    min_percentile: Annotated[float, Field(ge=0, le=1)]
-    """Of the CLV among all buyers; a tier reaches up to the one above."""
-
-
-class Risk(Model):
-    name: Name
-    labels: Texts
-    when: Condition
-
-
-class Signal(Model):
-    """On at the first level, from high to low, whose condition is true."""
-
-    name: Name
-    labels: Texts
-    high: Condition | None = None
-    medium: Condition | None = None
-    low: Condition | None = None
-    because: Texts | None = None
-
-    @model_validator(mode="after")
-    def _some_level(self) -> "Signal":
-        if not any(True for _ in self.conditions()):
-            raise ValueError("has no condition; give one for at least one of the levels high, medium, low")
-        return self
-
-    def conditions(self) -> Iterator[tuple[Level, str]]:
-        """(level, condition) from high to low."""
-        for level in LEVELS:
-            if (text := getattr(self, level)) is not None:
-                yield level, text
-
-
 class Policy(Model):
-    """Everything that turns features and scores into a stage, a tier, a risk level and signals."""
+    """Everything that turns features and scores into a stage, a tier, a segment, a risk level, signals and health."""
 
     name: Name
     version: Annotated[int, Field(ge=1)] = 1
@@ -108,16 +32,38 @@ class Policy(Model):
     """Of the sentences in the column `reasons`."""
     default: Name
     """Stage of whom no other takes."""
-    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+    core_event: Annotated[str, Field(min_length=1)] | None = None
+    """Event type that is the core behaviour; left out, an order is."""
+    columns: tuple[Named, ...] = ()
+    """Names for expressions that are used more than once."""
     tiers: tuple[Tier, ...] = ()
-    risk: tuple[Risk, ...] = ()
+    grouping: Annotated[str, Field(json_schema_extra={"enum": list(GROUPINGS)})] = "rfm_11"
+    """Which segments of RFM: rfm_11 or rfm_8; may be written under `segments`, too."""
+    segments: tuple[Group, ...] = ()
+    """Segments of one's own, by condition, instead of those of RFM; the first whose condition is true."""
     signals: tuple[Signal, ...] = ()
+    health: tuple[HealthPart, ...] = ()
+    risk: tuple[Group, ...] = ()
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     _source: str = PrivateAttr(default="")
-    _given: dict[str, columns.Published] = PrivateAttr(default_factory=lambda: dict(columns.GIVEN))
+    _given: dict[str, published.Published] = PrivateAttr(default_factory=lambda: dict(published.GIVEN))
+    _named_types: dict[str, pa.DataType] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _grouping_by_name(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("segments"), str):
+            name = data["segments"]
+            if name not in GROUPINGS:
+                raise ValueError(
+                    f"segments: '{name}' is no grouping; write one of {', '.join(GROUPINGS)}, or a list of segments"
+                )
+            return {**data, "segments": (), "grouping": name}
+        return data
 
     @model_validator(mode="after")
     def _coherent(self) -> "Policy":
-        for part in ("stages", "tiers", "risk", "signals"):
+        for part in ("columns", "tiers", "segments", "signals", "health", "risk", "stages"):
             if twice := _repeated(item.name for item in getattr(self, part)):
                 raise ValueError(f"{part}: the name '{twice}' stands twice; names must differ")
         known = [stage.name for stage in self.stages]
@@ -125,11 +71,15 @@ class Policy(Model):
             raise ValueError(f"stages: '{NEW}' means 'not seen before' in the flow; choose another name")
         if self.default not in known:
             raise ValueError(f"default: '{self.default}' is no stage; choose one of {', '.join(known)}")
-        bounds = [tier.min_percentile for tier in self.tiers]
+        bounds = [tier.min_percentile for tier in self.tiers if tier.min_percentile is not None]
+        if bounds and len(bounds) < len(self.tiers):
+            raise ValueError("tiers: give min_percentile to all of them or `when` to all of them")
         if bounds and (bounds != sorted(set(bounds), reverse=True) or bounds[-1] != 0):
             raise ValueError(
                 f"tiers: min_percentile reads {bounds}; order tiers from the highest down, the last one at 0"
             )
+        if self.grouping not in GROUPINGS:
+            raise ValueError(f"grouping: '{self.grouping}' is unknown; write one of {', '.join(GROUPINGS)}")
         return self
 
     @property
@@ -138,14 +88,40 @@ class Policy(Model):
         return self._source
 
     @property
-    def given(self) -> dict[str, columns.Published]:
+    def label(self) -> str:
+        """What a score says of the policy: name, version, and the first digits of the SHA-256 of its text."""
+        return f"{self.name} v{self.version} {hashlib.sha256(self._source.encode()).hexdigest()[:8]}"
+
+    @property
+    def given(self) -> dict[str, published.Published]:
         """The columns that the caller of staging hands over."""
         return self._given
 
     @property
-    def published(self) -> dict[str, columns.Published]:
-        """What every condition of this policy may read."""
-        return {**self._given, **columns.DERIVED}
+    def base(self) -> dict[str, published.Published]:
+        """What all conditions may read: given columns, those before, and the policy's own names."""
+        return {
+            **self._given,
+            **published.BEFORE,
+            **published.RFM_SCORES,
+            **published.named(self.columns, self._named_types),
+        }
+
+    @property
+    def open_to_signals(self) -> dict[str, published.Published]:
+        """What conditions of signals may read."""
+        return {**self.base, **published.GROUPED}
+
+    @property
+    def open_to_risk(self) -> dict[str, published.Published]:
+        """What conditions of risk levels may read; parts of the health score all but `health`."""
+        on = published.signals(tuple(signal.name for signal in self.signals))
+        return {**self.open_to_signals, **on, **({"health": published.HEALTH} if self.health else {})}
+
+    @property
+    def open_to_stages(self) -> dict[str, published.Published]:
+        """What conditions and sentences of stages and actions may read."""
+        return {**self.open_to_risk, "risk": published.RISK}
 
     def __hash__(self) -> int:
         return hash((self.name, self.version, self.default, self._source))
@@ -170,12 +146,14 @@ def _repeated(names: Iterable[str]) -> str | None:
 def parse(document: Any, where: str, source: str | None = None, spec: FeatureSpec = PLAIN) -> Policy:
     """A checked policy; `where` names it in errors, `spec` says which features its conditions may read.
 
-    Raises InputError with one line per mistake of form, else for the first condition that is wrong.
+    Raises InputError with one line per mistake of form, else one per expression that is wrong, each with its line and
+    column in `source` where there is one.
     """
-    policy = validate(Policy, document, where, _place)
+    at = Places(source).at if source else nowhere
+    policy = validate(Policy, document, where, _place, at)
     policy._source = source or yaml.safe_dump(document, allow_unicode=True, sort_keys=False)
-    policy._given = columns.given(spec)
-    _check_conditions(policy, where)
+    policy._given = published.given(spec)
+    policy._named_types = vet(policy, document, where, at)
     return policy
 
 
@@ -196,34 +174,6 @@ def _place(document: Any, loc: tuple[int | str, ...]) -> str:
             else step
         )
     return ".".join(parts)
-
-
-def _check_conditions(policy: Policy, where: str) -> None:
-    names = tuple(signal.name for signal in policy.signals)
-    fixed = {
-        "tier": tuple(tier.name for tier in policy.tiers),
-        "segment": tuple(SEGMENTS),
-        "risk": tuple(risk.name for risk in policy.risk),
-    }
-    published = policy.published
-    for_risk, for_stages = columns.for_risk(names, published), columns.for_stages(names, published)
-    for signal in policy.signals:
-        for level, text in signal.conditions():
-            condition(text, published, f"{where}: signals.{signal.name}.{level}", fixed)
-    for risk in policy.risk:
-        condition(risk.when, for_risk, f"{where}: risk.{risk.name}.when", fixed)
-    for stage in policy.stages:
-        condition(stage.enter, for_stages, f"{where}: stages.{stage.name}.enter", fixed)
-        if stage.exit is not None:
-            condition(stage.exit, for_stages, f"{where}: stages.{stage.name}.exit", fixed)
-    speakers: tuple[tuple[str, Sequence[Signal | Stage]], ...]
-    speakers = (("signals", policy.signals), ("stages", policy.stages))
-    for part, items in speakers:
-        for item in items:
-            if item.because is not None:
-                for language in ("en", "zh"):
-                    template = getattr(item.because, language)
-                    sentence(template, published, f"{where}: {part}.{item.name}.because.{language}")
 
 
 def parse_text(text: bytes | str, where: str, spec: FeatureSpec = PLAIN) -> Policy:

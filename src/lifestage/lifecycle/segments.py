@@ -1,8 +1,9 @@
-"""RFM quintiles and eleven named groups over them.
+"""RFM quintiles and the named groups over them: eleven, or eight.
 
 Scores run from 1 to 5, 5 the best, and come from percentiles in the release's reference distribution: so one
-customer online gets what the batch gives. The groups are a total table over R and FM = (F + M) / 2. The
-literature has no fixed table, so ours stands here in full.
+customer online gets what the batch gives. The eleven groups are a total table over R and FM = (F + M) / 2; the
+literature has no fixed table, so ours stands here in full. The eight are the halves of R, F and M (Hughes 1994,
+Strategic Database Marketing; in Chinese practice 重要价值 to 一般挽留).
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow as pa
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-SEGMENTS: dict[str, tuple[str, str]] = {
+ELEVEN: dict[str, tuple[str, str]] = {
     "champions": ("Champions", "冠军客户"),
     "loyal": ("Loyal", "忠诚客户"),
     "active": ("Active", "活跃客户"),
@@ -35,9 +36,24 @@ GRID: tuple[tuple[str, str, str, str], ...] = (
     ("almost_lost", "almost_lost", "at_risk", "at_risk"),
     ("dormant", "dormant", "previously_loyal", "previously_loyal"),
 )
-_NAMES = list(SEGMENTS)
-_CODES = np.array([[_NAMES.index(name) for name in row] for row in GRID])
-_PROSPECT = _NAMES.index("prospects")
+
+# In the order of 4 * (R high) + 2 * (F high) + (M high).
+EIGHT: dict[str, tuple[str, str]] = {
+    "low_value_lapsing": ("Ordinary, to retain", "一般挽留客户"),
+    "high_value_lapsing": ("Important, to retain", "重要挽留客户"),
+    "low_value_frequent_lapsing": ("Ordinary, to keep", "一般保持客户"),
+    "high_value_frequent_lapsing": ("Important, to win back", "重要唤回客户"),
+    "low_value_recent": ("Ordinary, to develop", "一般发展客户"),
+    "high_value_recent": ("Important, to develop", "重要发展客户"),
+    "low_value_frequent_recent": ("Ordinary, of value", "一般价值客户"),
+    "high_value_frequent_recent": ("Important, of value", "重要价值客户"),
+    "prospects": ("Prospects", "潜在客户"),
+}
+
+
+GROUPINGS = {"rfm_11": ELEVEN, "rfm_8": EIGHT}
+"""A named way to group by R, F and M -> its groups."""
+_CODES = np.array([[list(ELEVEN).index(name) for name in row] for row in GRID])
 
 
 def quintile(percentile: Floats) -> Integers:
@@ -54,10 +70,19 @@ def scores(recency: Floats, frequency: Floats, monetary: Floats) -> tuple[Intege
     return 6 - quintile(recency), quintile(frequency), quintile(monetary)
 
 
-def segments(recency: Floats, frequency: Floats, monetary: Floats) -> pa.Array:
+def bought(recency: Floats, frequency: Floats, monetary: Floats) -> npt.NDArray[np.bool_]:
+    """bool[n]: whether all three ranks are known, so that there was a purchase."""
+    return ~(np.isnan(recency) | np.isnan(frequency) | np.isnan(monetary))
+
+
+def segments(recency: Floats, frequency: Floats, monetary: Floats, grouping: str = "rfm_11") -> pa.Array:
     """string[n]: the group of each customer; `prospects` where any percentile is NaN (no purchase)."""
-    r, f, m = scores(recency, frequency, monetary)
-    band = np.minimum((f + m) // 2, 4) - 1  # FM 1 to 5 in halves -> 0 to 3
-    bought = ~(np.isnan(recency) | np.isnan(frequency) | np.isnan(monetary))
-    codes = np.where(bought, _CODES[5 - r, band], _PROSPECT)
-    return pa.array(_NAMES, pa.string()).take(pa.array(codes))
+    names = list(GROUPINGS[grouping])
+    if grouping == "rfm_8":
+        high = [recency < 0.5, frequency >= 0.5, monetary >= 0.5]
+        found = 4 * high[0] + 2 * high[1] + 1 * high[2]
+    else:
+        r, f, m = scores(recency, frequency, monetary)
+        found = _CODES[5 - r, np.minimum((f + m) // 2, 4) - 1]  # FM 1 to 5 in halves -> 0 to 3
+    codes = np.where(bought(recency, frequency, monetary), found, names.index("prospects"))
+    return pa.array(names, pa.string()).take(pa.array(codes))

@@ -1,14 +1,11 @@
 """Sentences of a policy with {column} places, filled for each customer: why someone is where they are."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from string import Formatter
-from typing import TypeAlias
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from lifestage.errors import InputError
@@ -18,24 +15,77 @@ _FORMATS = {
     "days": ("%.0f", 1.0),
     "orders": ("%.0f", 1.0),
     "refunds": ("%.0f", 1.0),
+    "events": ("%.0f", 1.0),
+    "sessions": ("%.0f", 1.0),
+    "cases": ("%.0f", 1.0),
+    "terms": ("%.0f", 1.0),
+    "score": ("%.0f", 1.0),
+    "points": ("%.0f", 1.0),
     "currency": ("%.2f", 1.0),
     "probability": ("%.0f%%", 100.0),
     "percentile": ("%.0f%%", 100.0),
 }
 """How a number of each unit reads in a sentence, and its factor; any other number has one decimal."""
+_COUNTED = re.compile(r" (day|order|refund|event|ticket)s\b")
+"""English counts one thing in the singular."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A customer's value in a sentence: a column, for a number its format and factor."""
+
+    column: str
+    shape: str | None
+    factor: float
+
+    @property
+    def sql(self) -> str:
+        quoted = f'"{self.column}"'
+        if self.shape is None:
+            return f"CAST({quoted} AS VARCHAR)"
+        return f"printf('{self.shape}', {quoted} * {self.factor})"
+
+    @property
+    def known(self) -> str:
+        """SQL: whether there is a value to tell."""
+        quoted = f'"{self.column}"'
+        return f"{quoted} IS NOT NULL" if self.shape is None else f"isfinite({quoted})"
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A text with a place (%) for each of `columns`, whose numbers are multiplied by `factors` first."""
+    """Texts and places in their order."""
 
-    text: str
-    columns: tuple[str, ...]
-    factors: tuple[float, ...]
+    parts: tuple[str | Place, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it tells."""
+        return tuple(part.column for part in self.parts if isinstance(part, Place))
+
+    def sql(self, when: str) -> str:
+        """SQL of the text, NULL for whom the condition `when` is not true or a value is missing or infinite."""
+        pieces: list[str] = []
+        before: Place | None = None
+        for part in self.parts:
+            if isinstance(part, Place):
+                pieces.append(part.sql)
+                before = part
+                continue
+            counted = _COUNTED.match(part) if before is not None and before.shape == "%.0f" else None
+            if before is not None and counted is not None:
+                one, many = _literal(f" {counted[1]}"), _literal(counted[0])
+                pieces.append(f"CASE {before.sql} WHEN '1' THEN {one} ELSE {many} END")
+                pieces.append(_literal(part[counted.end() :]))
+            else:
+                pieces.append(_literal(part))
+            before = None
+        known = "".join(f" AND {part.known}" for part in self.parts if isinstance(part, Place))
+        return f"CASE WHEN {when}{known} THEN {' || '.join(pieces)} END"
 
 
-_ONE = re.compile(r"(?<![\d.,-])1 (day|order|refund|event|ticket)s\b")
-"""English counts one thing in the singular."""
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def sentence(template: str, columns: Mapping[str, Published], where: str) -> Sentence:
@@ -47,11 +97,10 @@ def sentence(template: str, columns: Mapping[str, Published], where: str) -> Sen
         parts = list(Formatter().parse(template))
     except ValueError:
         raise InputError(f"{where}: '{template}' has a brace without its pair; write {{column}}") from None
-    text = ""
-    names: list[str] = []
-    factors: list[float] = []
+    found: list[str | Place] = []
     for literal, name, spec, conversion in parts:
-        text += literal.replace("%", "%%")
+        if literal:
+            found.append(literal)
         if name is None:
             continue
         if name not in columns or spec or conversion:
@@ -60,50 +109,6 @@ def sentence(template: str, columns: Mapping[str, Published], where: str) -> Sen
             hint = f"did you mean '{{{close[0]}}}'?" if close else "name a published column"
             raise InputError(f"{where}: unknown place '{{{written}}}'; {hint}")
         number = pa.types.is_floating(columns[name].type)
-        shape, factor = _FORMATS.get(columns[name].unit, ("%.1f", 1.0)) if number else ("%s", 1.0)
-        text += shape
-        names.append(name)
-        factors.append(factor)
-    return Sentence(text, tuple(names), tuple(factors))
-
-
-Speakers: TypeAlias = Sequence[tuple[Sentence | None, npt.NDArray[np.bool_]]]
-"""Sentences (None: nothing to say) and the customers whom each is for, bool[n]."""
-
-
-def offsets(rows: npt.NDArray[np.int64], n: int) -> pa.Array:
-    """int32[n + 1] offsets of n lists whose entries belong to `rows`, ascending row numbers."""
-    return pa.array(np.searchsorted(rows, np.arange(n + 1)), pa.int32())
-
-
-def reasons(speakers: Speakers, block: Mapping[str, pa.Array], n: int) -> pa.Array:
-    """list<string>[n]: the sentences of the speakers, in their order, whose mask bool[n] is true for a customer.
-
-    A sentence is left out for whom one of its values is NULL.
-    """
-    rows = [np.empty(0, np.int64)]
-    texts: list[str] = []
-    for sentence_, on in speakers:
-        if sentence_ is None or not on.any():
-            continue
-        complete = on.copy()
-        for name in sentence_.columns:
-            complete &= block[name].is_valid().to_numpy(zero_copy_only=False)
-        which = np.nonzero(complete)[0]
-        rows.append(which)
-        texts += _filled(sentence_, block, which)
-    whole = np.concatenate(rows)
-    order = np.argsort(whole, kind="stable")
-    return pa.ListArray.from_arrays(
-        offsets(whole[order], n), pa.array(texts, pa.string()).take(pa.array(order))
-    )
-
-
-def _filled(sentence_: Sentence, block: Mapping[str, pa.Array], which: npt.NDArray[np.int64]) -> list[str]:
-    if not sentence_.columns:
-        return [sentence_.text % ()] * len(which)
-    values = []
-    for name, factor in zip(sentence_.columns, sentence_.factors, strict=True):
-        taken = block[name].take(pa.array(which)).to_pylist()
-        values.append(taken if factor == 1 else [value * factor for value in taken])
-    return [_ONE.sub(r"1 \1", sentence_.text % row) for row in zip(*values, strict=True)]
+        shape, factor = _FORMATS.get(columns[name].unit, ("%.1f", 1.0)) if number else (None, 1.0)
+        found.append(Place(name, shape, factor))
+    return Sentence(tuple(found))

@@ -17,13 +17,27 @@ import pyarrow.compute as pc
 
 from lifestage.errors import InputError
 from lifestage.lifecycle import engine
+from lifestage.lifecycle.columns import OPTIONAL, RFM_SCORES
 from lifestage.lifecycle.conditions import first_line
-from lifestage.lifecycle.plan import RISK, STAGE, level_of, plan
-from lifestage.lifecycle.policy import LEVELS, Policy
-from lifestage.lifecycle.segments import segments
-from lifestage.lifecycle.sentences import Speakers, offsets, reasons
+from lifestage.lifecycle.elements import LEVELS
+from lifestage.lifecycle.plan import (
+    ACTION,
+    HEALTH,
+    REASONS,
+    RISK,
+    RULE,
+    SEGMENT,
+    STAGE,
+    TIER,
+    Speaker,
+    level_of,
+    part_of,
+    plan,
+)
+from lifestage.lifecycle.policy import Policy
+from lifestage.lifecycle.segments import bought, scores, segments
 from lifestage.localtime import DAY
-from lifestage.schemas import INSTANT, SIGNAL
+from lifestage.schemas import HEALTH_PART, INSTANT, SIGNAL
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -35,43 +49,46 @@ RESULT = pa.schema(
         ("stage", pa.string()),
         ("stage_since", INSTANT),
         ("previous_stage", pa.string()),
+        ("rule", pa.string()),
         ("tier", pa.string()),
         ("segment", pa.string()),
         ("risk", pa.string()),
         ("signals", pa.list_(SIGNAL)),
+        ("health", pa.float64()),
+        ("health_parts", pa.list_(HEALTH_PART)),
         ("action", pa.string()),
         ("reasons", pa.list_(pa.string())),
+        ("policy", pa.string()),
     ]
 )
 """One row per customer, in the order of the input."""
 
 
 def assign(
-    policy: Policy, columns: Block, as_of: int, previous: pa.Table | None, more: Speakers = ()
+    policy: Policy, columns: Block, as_of: int, previous: pa.Table | None, more: tuple[Speaker, ...] = ()
 ) -> pa.Table:
     """One row per customer, in the order of `columns`: RESULT.
 
-    `columns` holds customer_id and what the policy reads of its `given` columns, floats NULL where
-    undefined. `previous` holds schemas.PREVIOUS for the same customers in the same order, its stage NULL at
-    first sight. `as_of` is in UTC microseconds. A customer who stays keeps `stage_since`, one who moves gets
-    `as_of`; `previous_stage` is what `previous` says, even if this policy has no such stage. `more`: further
-    sentences for `reasons`, after the policy's own.
+    `columns` holds customer_id and what the policy reads of its `given` columns, floats NULL or NaN where undefined;
+    those of columns.OPTIONAL may be left out. `previous` holds schemas.PREVIOUS for the same customers in the same
+    order, its stage NULL at first sight. `as_of` is in UTC microseconds. A customer who stays keeps `stage_since`, one
+    who moves gets `as_of`; `previous_stage` is what `previous` says, even if this policy has no such stage. `rule` is
+    <stage>.<rule> that brings or keeps them in, <stage>.stays where only `exit` not being true does, <stage>.default
+    where nothing does. `more`: further sentences for `reasons`, after the policy's own.
 
     Raises InputError if a column that the policy reads is missing, or a condition fails on a value.
     """
-    ready = plan(policy)
+    ready = plan(policy, more)
     n = columns.num_rows
     was, since = _previous(previous, columns, n)
-    derived: dict[str, pa.Array] = {
-        "tier": _tiers(policy, columns),
-        "segment": segments(*(_floats(columns, name) for name in RFM)),
-        "previous_stage": was,
-        "days_in_stage": pc.divide(
-            pc.subtract(as_of, since.cast(pa.int64())).cast(pa.float64(), safe=False), float(DAY)
-        ),
+    derived = _derived(policy, columns, ready.inputs)
+    derived["previous_stage"] = was
+    if "days_in_stage" in ready.inputs:
+        stayed = pc.subtract(as_of, since.cast(pa.int64())).cast(pa.float64(), safe=False)
+        derived["days_in_stage"] = pc.divide(stayed, float(DAY))
+    block = {
+        name: derived[name] if name in derived else _given(columns, name, policy) for name in ready.inputs
     }
-    given = {name: _given(columns, name, policy) for name in ready.inputs if name not in derived}
-    block = {**given, **derived}
     try:
         answers = engine.query(ready.sql, pa.table(block))
     except duckdb.Error as error:
@@ -79,33 +96,50 @@ def assign(
             f"policy {policy.name}: a condition fails for these customers: {first_line(error)}; "
             "guard it, e.g. with CASE, NULLIF or TRY_CAST"
         ) from None
-    stages = answers[STAGE].astype(np.int64)
-    levels = [answers[level_of(signal.name)].astype(np.int64) for signal in policy.signals]
-    stage = _named([s.name for s in policy.stages], stages)
+    stage = _named([s.name for s in policy.stages], answers[STAGE])
     stays = pc.fill_null(pc.equal(stage, was), False)
     now = pa.scalar(as_of, pa.int64()).cast(INSTANT)
-    speakers = [
-        *((sentence, stages == i) for i, sentence in enumerate(ready.stage_sentences)),
-        *zip(ready.signal_sentences, (level >= 0 for level in levels), strict=True),
-        *more,
-    ]
-    block |= {name: _array(columns.column(name)) for told, _ in more if told for name in told.columns}
+    if policy.segments:
+        derived["segment"] = _named([group.name for group in policy.segments], answers[SEGMENT])
     result = {
         "stage": stage,
         "stage_since": pc.if_else(stays, pc.fill_null(since, now), now),
-        **{name: derived[name] for name in ("previous_stage", "tier", "segment")},
-        "risk": _named([r.name for r in policy.risk], answers[RISK].astype(np.int64)),
-        "signals": _signals(policy, levels, n),
-        "action": _named([s.actions[0].name if s.actions else None for s in policy.stages], stages),
-        "reasons": reasons(speakers, block, n),
+        "previous_stage": was,
+        "rule": _named(ready.rules, answers[RULE]),
+        "tier": _named([tier.name for tier in policy.tiers], answers[TIER]),
+        "segment": derived["segment"],
+        "risk": _named([level.name for level in policy.risk], answers[RISK]),
+        "signals": _signals(policy, answers, n),
+        "health": answers[HEALTH].combine_chunks() if policy.health else pa.nulls(n, pa.float64()),
+        "health_parts": _health_parts(policy, answers, n),
+        "action": _named(ready.actions, answers[ACTION]),
+        "reasons": answers[REASONS].combine_chunks(),
+        "policy": pa.array([policy.label], pa.string()).take(pa.array(np.zeros(n, np.int64))),
     }
     return pa.table([result[field.name] for field in RESULT], schema=RESULT)
 
 
+def _derived(policy: Policy, columns: Block, inputs: Sequence[str]) -> dict[str, pa.Array]:
+    """The segment of RFM, unless the policy has segments of its own, and the scores where they are read."""
+    wanted = [name for name in RFM_SCORES if name in inputs]
+    if policy.segments and not wanted:
+        return {}
+    r, f, m = (_floats(columns, name) for name in RFM)
+    derived = {}
+    if not policy.segments:
+        derived["segment"] = segments(r, f, m, policy.grouping)
+    if wanted:
+        known = bought(r, f, m)
+        for name, score in zip(RFM_SCORES, scores(r, f, m), strict=True):
+            derived[name] = pa.array(score.astype(np.float64), pa.float64(), mask=~known)
+    return derived
+
+
 def columns_read(policy: Policy) -> tuple[str, ...]:
     """The given columns that decide something under this policy, sorted."""
-    ranks = {*RFM, *(("clv_percentile",) if policy.tiers else ())}
-    return tuple(sorted((set(plan(policy).inputs) | ranks) & set(policy.given)))
+    inputs = set(plan(policy).inputs)
+    ranks = () if policy.segments and not inputs & RFM_SCORES.keys() else RFM
+    return tuple(sorted((inputs | {*ranks}) & set(policy.given)))
 
 
 def _array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -115,10 +149,22 @@ def _array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 def _given(columns: Block, name: str, policy: Policy) -> pa.Array:
     """A published column in its published type."""
     if name not in columns.schema.names:
+        if name in OPTIONAL:
+            return pa.nulls(columns.num_rows, policy.given[name].type)
         raise InputError(
             f"policy {policy.name}: the column '{name}' is missing, but a condition reads it; supply it"
         )
-    return _array(columns.column(name)).cast(policy.given[name].type)
+    column = _array(columns.column(name))
+    type_ = policy.given[name].type
+    return _without_nan(column if column.type == type_ else column.cast(type_))
+
+
+def _without_nan(column: pa.Array) -> pa.Array:
+    """NaN as NULL: what compares with a missing number must not take it for the greatest of all."""
+    if not pa.types.is_floating(column.type) or column.null_count == len(column):
+        return column
+    values = np.frombuffer(column.buffers()[1], np.float64)[column.offset : column.offset + len(column)]
+    return pc.if_else(pc.is_nan(column), None, column) if np.isnan(values).any() else column
 
 
 def _floats(columns: Block, name: str) -> Floats:
@@ -139,25 +185,31 @@ def _previous(previous: pa.Table | None, columns: Block, n: int) -> tuple[pa.Arr
     return _array(previous["stage"]).cast(pa.string()), _array(previous["stage_since"]).cast(INSTANT)
 
 
-def _named(names: Sequence[str | None], codes: Integers) -> pa.Array:
+def _named(names: Sequence[str], codes: pa.ChunkedArray) -> pa.Array:
     """The names at positions `codes`, NULL at -1."""
-    return pa.array(names, pa.string()).take(pa.array(codes, mask=codes < 0))
+    places = codes.to_numpy()
+    return pa.array(names, pa.string()).take(pa.array(places, mask=places < 0))
 
 
-def _tiers(policy: Policy, columns: Block) -> pa.Array:
-    """Value tier by CLV percentile: the first whose bound is reached, NULL without a percentile."""
-    percentile = _floats(columns, "clv_percentile")
-    codes = np.full(len(percentile), -1, np.int64)
-    for i in reversed(range(len(policy.tiers))):
-        codes[percentile >= policy.tiers[i].min_percentile] = i
-    return _named([tier.name for tier in policy.tiers], codes)
-
-
-def _signals(policy: Policy, levels: list[Integers], n: int) -> pa.Array:
+def _signals(policy: Policy, answers: pa.Table, n: int) -> pa.Array:
     """list<name, level>[n] of the signals that are on, in the policy's order."""
+    levels = [answers[level_of(signal.name)].to_numpy() for signal in policy.signals]
     grid = np.stack(levels, axis=1) if levels else np.empty((n, 0), np.int64)
     rows, which = np.nonzero(grid >= 0)
-    names = _named([signal.name for signal in policy.signals], which)
-    words = _named(LEVELS, grid[rows, which])
+    names = pa.array([signal.name for signal in policy.signals], pa.string()).take(pa.array(which))
+    words = pa.array(LEVELS, pa.string()).take(pa.array(grid[rows, which]))
     entries = pa.StructArray.from_arrays([names, words], fields=list(SIGNAL))
-    return pa.ListArray.from_arrays(offsets(rows, n), entries)
+    return pa.ListArray.from_arrays(pa.array(np.searchsorted(rows, np.arange(n + 1)), pa.int32()), entries)
+
+
+def _health_parts(policy: Policy, answers: pa.Table, n: int) -> pa.Array:
+    """list<name, points>[n]: every part of the health score in the policy's order; NULL without a health score."""
+    parts = len(policy.health)
+    if not parts:
+        return pa.nulls(n, pa.list_(HEALTH_PART))
+    columns = [answers[part_of(part.name)].combine_chunks() for part in policy.health]
+    points = pa.concat_arrays(columns).take(pa.array(np.arange(n * parts).reshape(parts, n).T.ravel()))
+    which = pa.array(np.tile(np.arange(parts), n))
+    names = pa.array([part.name for part in policy.health], pa.string()).take(which)
+    entries = pa.StructArray.from_arrays([names, points], fields=list(HEALTH_PART))
+    return pa.ListArray.from_arrays(pa.array(np.arange(n + 1) * parts, pa.int32()), entries)
