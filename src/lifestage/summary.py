@@ -79,11 +79,11 @@ def stages_text(scores: pa.Table, policy: Policy, currency: str) -> str:
 def most_valuable_at_risk(scores: pa.Table, policy: Policy, top: int = TOP) -> pa.Table:
     """The `top` customers at risk with the highest clv, highest first; without it, of the highest risk.
 
-    At risk = in the stage at_risk; under a policy without it, of risk high.
+    At risk = in a stage of role at_risk; under a policy without one, of risk high.
     """
-    staged = any(stage.name == "at_risk" for stage in policy.stages)
+    risky = [stage.name for stage in policy.stages if stage.role == "at_risk"]
     at_risk = scores.filter(
-        pc.equal(scores["stage"], "at_risk") if staged else pc.equal(scores["risk"], "high")
+        pc.is_in(scores["stage"], value_set=pa.array(risky)) if risky else pc.equal(scores["risk"], "high")
     )
     keys = [("clv", "descending"), ("churn_probability", "descending"), ("customer_id", "ascending")]
     order = pc.sort_indices(at_risk, sort_keys=keys)

@@ -38,8 +38,8 @@ POLICY_TEXT: dict[str, Any] = {
 }
 
 
-def small_policy() -> Policy:
-    return parse(POLICY_TEXT, "small")
+def small_policy(core_event: str | None = None) -> Policy:
+    return parse(POLICY_TEXT if core_event is None else POLICY_TEXT | {"core_event": core_event}, "small")
 
 
 @dataclass

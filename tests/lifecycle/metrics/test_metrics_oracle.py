@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -22,19 +23,16 @@ from tests.lifecycle.metrics.metric_shops import (
 GROUPS = st.sampled_from([None, None, "tier", "city", "cohort", "acquisition_channel"])
 CORES = st.sampled_from([None, CORE])
 SEEDS = st.integers(0, 2**32)
-POLICY = small_policy()
+POLICIES = {core: small_policy(core) for core in (None, CORE)}
+POLICY = POLICIES[None]
 
 
 def metrics(shop: SmallShop, group: str | None = None, core: str | None = None) -> LifecycleMetrics:
     history = shop.history()
     # in two blocks, as a large shop comes
     half = len(history) // 2
-    import numpy as np
-
     parts = [history.take(np.arange(half)), history.take(np.arange(half, len(history)))]
-    return lifecycle_metrics(
-        parts, shop.tables(), POLICY, group, minimum=MINIMUM, core_event=core, zone=shop.zone
-    )
+    return lifecycle_metrics(parts, shop.tables(), POLICIES[core], group, minimum=MINIMUM, zone=shop.zone)
 
 
 def us(value: Any) -> int | None:

@@ -44,7 +44,6 @@ def lifecycle_metrics(
     *,
     minimum: int = MINIMUM,
     margin: float = 1.0,
-    core_event: str | None = None,
     zone: str | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> LifecycleMetrics:
@@ -58,14 +57,12 @@ def lifecycle_metrics(
 
     group: a column of the frames (as of the period's start), else of the profile, or "cohort" (month of the first
     order); figures of everybody stand beside it. minimum: customers below which a rate is left out (its counts stay).
-    margin: share of what was spent that is contribution margin, as the CLV has it. core_event: event type that is
-    the core behaviour (None: the policy's own, else an order). zone: time zone, needed for plain blocks only.
-    progress: gets the customers of each block done.
+    margin: share of what was spent that is contribution margin, as the CLV has it. zone: time zone, needed for
+    plain blocks only. progress: gets the customers of each block done.
 
     Definitions stand in catalogue.METRICS and with the functions that count them. Raises InputError.
     """
     zone, histories = _source(history, zone)
-    core_event = core_event or getattr(policy, "core_event", None)
     everybody = people(frames, policy, zone)
     all_frames, stages = everybody.frames, everybody.stages
     instants = [frame.as_of for frame in all_frames]
@@ -79,13 +76,15 @@ def lifecycle_metrics(
         groups = grouping.of(block, all_frames)
         for kind, here in behaviour.present(block.history, instants[-1]).items():
             kinds[kind] = kinds.get(kind, False) or here
-        _count(block, all_frames, groups, figures=figures, moves=moves, roles=roles, core_event=core_event)
+        _count(
+            block, all_frames, groups, figures=figures, moves=moves, roles=roles, core_event=policy.core_event
+        )
         stays.add(all_frames, block.at, groups, zone)
         newest = all_frames[-1]
         view, members = block.history.before(newest.as_of), newest.stage[block.at] >= 0
         cohorts.add(view, groups[-1], members)
         channels.add(view, groups[-1], newest.numbers("clv", block.at), members)
-        started = behaviour.Activation(view, core_event)
+        started = behaviour.Activation(view, policy.core_event)
         kinds["core"] = kinds.get("core", False) or bool(started.came.any())
         who = members & started.seen
         first_value.add(

@@ -1,6 +1,5 @@
 """The lifecycle report: one self-contained page in English and Chinese (extra `train`)."""
 
-from lifestage.lifecycle.metrics.report.at_risk import most_at_stake
 from lifestage.lifecycle.metrics.report.page import LifecycleReport, lifecycle_page
 
-__all__ = ["LifecycleReport", "lifecycle_page", "most_at_stake"]
+__all__ = ["LifecycleReport", "lifecycle_page"]

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lifestage.churn.report.words import Words
+from lifestage.lifecycle.elements import Item, Stage
 from lifestage.lifecycle.metrics.catalogue import METRICS
 from lifestage.lifecycle.metrics.channels import METRICS as BY_CHANNEL
 from lifestage.lifecycle.metrics.plots.canvas import palette
 from lifestage.lifecycle.metrics.report.lookup import LACKING, Figures, Shown, in_unit
 from lifestage.lifecycle.metrics.tables import LifecycleMetrics
-from lifestage.lifecycle.policy import Policy, Stage
+from lifestage.lifecycle.policy import Policy
 
 ROLES = {
     "prospect": Words("prospects", "潜在客户"),
@@ -91,13 +92,20 @@ def cards(metrics: LifecycleMetrics, policy: Policy, figures: Figures) -> list[C
 
 
 def _lines(stage: Stage, metrics: LifecycleMetrics, figures: Figures) -> list[Line]:
-    lines = [_line(item.name, Words(item.en, item.zh), stage, metrics, figures) for item in stage.metrics]
+    lines = [_line(item.name, _named(item), stage, metrics, figures) for item in stage.metrics]
     named = {item.name for item in stage.metrics}
     for metric in ALWAYS[stage.role]:
         if metric not in named and figures.row(metric, stage.name) is not None:
             name = Words(METRICS[metric].en, METRICS[metric].zh)
             lines.append(_line(metric, name, stage, metrics, figures))
     return lines
+
+
+def _named(item: Item) -> Words:
+    """What the policy calls a metric; a plain name says it in neither language, the catalogue does."""
+    known = METRICS.get(item.name)
+    plain = item.en == item.zh == item.name
+    return Words(known.en, known.zh) if plain and known else Words(item.en, item.zh)
 
 
 def _line(metric: str, name: Words, stage: Stage, metrics: LifecycleMetrics, figures: Figures) -> Line:
