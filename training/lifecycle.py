@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from lifestage.runs import Run
     from lifestage.settings import Shop
 
-DESCRIPTION = """What each lifecycle stage is judged by, from the scoring runs kept so far (training.score --flow-months N
-stages past months too): churn, win-back, repurchase and conversion rates, time in stage, who moved from where to where,
-customers new, kept, returned and lost, cohort retention, LTV / CAC by channel, NPS. Writes lifecycle_report.html (one
-page, English and Chinese) and the tables as Parquet and CSV in lifecycle/, both in the shop's output folder."""
+DESCRIPTION = """What each lifecycle stage is judged by, from the scoring runs kept so far (training.score
+--flow-months N stages past months too): churn, win-back, repurchase and conversion rates, time in stage, who moved
+where, customers new, kept, returned and lost, cohort retention, LTV / CAC by channel, NPS. Writes lifecycle_report.html
+(one page, English and Chinese) and the tables as Parquet and CSV in lifecycle/, both in the shop's output folder."""
 COLUMNS = ("customer_id", "stage", "stage_since", "clv", "churn_probability")
 
 

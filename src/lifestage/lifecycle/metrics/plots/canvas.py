@@ -9,11 +9,22 @@ from matplotlib import font_manager
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from lifestage.clv.plots.canvas import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, canvas, thousands
+from lifestage.clv.plots.canvas import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    canvas,
+    thousands,
+)
 from lifestage.lifecycle.metrics.moves import GONE
 from lifestage.lifecycle.policy import NEW, Policy
 
-__all__ = ["BLUE", "GREY", "canvas", "label", "palette", "readable", "thousands"]
+__all__ = ["BLACK", "BLUE", "GREY", "canvas", "label", "palette", "readable", "thousands"]
 
 OF_ROLE = {"prospect": PURPLE, "new": SKY, "active": GREEN, "at_risk": ORANGE, "lost": VERMILION}
 PALER = 0.45

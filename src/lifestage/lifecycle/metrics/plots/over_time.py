@@ -9,7 +9,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from lifestage.lifecycle.metrics.plots.canvas import (
-    BLUE,
+    BLACK,
     GREY,
     OF_ROLE,
     canvas,
@@ -153,7 +153,7 @@ def retention(metrics: LifecycleMetrics) -> Figure:
     axes.imshow(np.ma.masked_invalid(share[:, 1:]), cmap=colours, vmin=0, vmax=top or 1.0, aspect="auto")
     for (i, j), value in np.ndenumerate(share[:, 1:]):
         if np.isfinite(value):
-            ink = "white" if value > 0.6 * top else BLUE
+            ink = "white" if value > 0.55 * top else BLACK
             axes.text(j, i, f"{100 * value:.0f}", ha="center", va="center", fontsize=7, color=ink)
     axes.set_xticks(range(share.shape[1] - 1), range(1, share.shape[1]))
     axes.set_yticks(range(len(cohorts)), [f"{c} ({sizes[c]:,})" for c in cohorts])

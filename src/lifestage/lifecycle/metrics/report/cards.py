@@ -7,6 +7,7 @@ from lifestage.churn.report.words import Words
 from lifestage.lifecycle.elements import Item, Stage
 from lifestage.lifecycle.metrics.catalogue import METRICS
 from lifestage.lifecycle.metrics.channels import METRICS as BY_CHANNEL
+from lifestage.lifecycle.metrics.levels import MISSING
 from lifestage.lifecycle.metrics.plots.canvas import palette
 from lifestage.lifecycle.metrics.report.lookup import LACKING, Figures, Shown, in_unit
 from lifestage.lifecycle.metrics.tables import LifecycleMetrics
@@ -128,7 +129,8 @@ def _line(metric: str, name: Words, stage: Stage, metrics: LifecycleMetrics, fig
     ):
         return Line(name, shown, OF_ALL)
     if metric in BY_CHANNEL.values() and (of_channels := _of_channels(metric, metrics, figures)):
-        return Line(name, of_channels, SEE_CHANNELS)
+        several = bool({*metrics.channels["channel"].to_pylist()} - {None, MISSING})
+        return Line(name, of_channels, SEE_CHANNELS if several else OF_ALL)
     why = NOBODY if metric in figures.names else NO_ROWS
     return Line(name, None, why)
 

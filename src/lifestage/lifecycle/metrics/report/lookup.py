@@ -58,7 +58,7 @@ class Figures:
         value, n = row["value"], row["customers"]
         if value is None:
             return Shown(LACKING, self._why(row), None)
-        of = Words(f"n = {n:,}", f"n = {n:,}")
+        of = Words("", "") if metric == "customers" else Words(f"n = {n:,}", f"n = {n:,}")
         if METRICS[metric].unit == "share":
             counts = f"{row['numerator']:,.0f} / {row['denominator']:,.0f}"
             of = Words(counts, counts)
@@ -87,6 +87,10 @@ class Figures:
             text = f"{_arrow(now - then)} {abs(100 * (now - then)):.1f}"
             return Words(f"{text} points", f"{text}个百分点")
         if unit == "points":
+            # Of answers of -100, 0 and 100 with a known mean the variance is at most 100 ** 2 - mean ** 2.
+            most = sum((100.0**2 - r["value"] ** 2) / r["customers"] for r in (row, earlier))
+            if abs(now - then) <= Z95 * math.sqrt(most):
+                return SAME
             text = f"{_arrow(now - then)} {abs(now - then):.0f}"
             return Words(f"{text} points", f"{text}点")
         if then == 0 or round(100 * (now / then - 1)) == 0:

@@ -17,7 +17,7 @@ from lifestage.lifecycle.metrics.plots import pictures
 from lifestage.lifecycle.metrics.plots.moves import last_moves
 from lifestage.lifecycle.metrics.report import sentences
 from lifestage.lifecycle.metrics.report.cards import Card, cards
-from lifestage.lifecycle.metrics.report.lookup import LACKING, Figures, in_unit
+from lifestage.lifecycle.metrics.report.lookup import LACKING, SAME, Figures, in_unit
 from lifestage.lifecycle.metrics.tables import LifecycleMetrics
 from lifestage.lifecycle.policy import Policy
 from lifestage.localtime import moment
@@ -61,7 +61,7 @@ def lifecycle_page(report: LifecycleReport) -> str:
     )
     environment.filters |= {
         "whole": lambda n: LACKING if n is None else f"{n:,.0f}".replace("-", "−"),
-        "signed": lambda n: LACKING if n is None else f"{n:+,.0f}".replace("-", "−"),
+        "signed": lambda n: LACKING if n is None else f"{n:+,.0f}".replace("-", "−") if n else "0",
         "percent": lambda v: LACKING if v is None else in_unit("share", v, ""),
         "day": lambda t: LACKING if t is None else _day(t, report.zone),
     }
@@ -70,7 +70,8 @@ def lifecycle_page(report: LifecycleReport) -> str:
     )
     metrics, policy = report.metrics, report.policy
     figures = Figures(metrics, report.currency)
-    drawn = pictures(metrics, policy, report.zone)
+    # Channels have names from the data, in any script: their bars are drawn by the page, whose fonts have them.
+    drawn = {n: f for n, f in pictures(metrics, policy, report.zone).items() if n != "ltv-cac"}
     of_stages = cards(metrics, policy, figures)
     flows = [r for r in metrics.flow.to_pylist() if r["group"] is None]
     labels = {card.name: card.label for card in of_stages} | {
@@ -94,9 +95,11 @@ def lifecycle_page(report: LifecycleReport) -> str:
         flows=flows[::-1][:PERIODS],
         moves=moved[:MOVES],
         labels=labels,
+        same=SAME,
         comparable=figures.comparable,
         channels=_channels(metrics, report.currency),
-        groups=_groups(metrics, figures),
+        lacks_lost=not any(stage.role == "lost" for stage in policy.stages),
+        groups=_groups(metrics, figures, policy),
         group_metrics=[name for name in GROUP_METRICS if name in figures.names],
         catalogue=METRICS,
         definitions=_definitions(metrics, of_stages),
@@ -145,10 +148,17 @@ def _channels(metrics: LifecycleMetrics, currency: str) -> dict[str, Any] | None
     return {"metrics": told, "rows": lines, "costs": "ltv_cac" in told}
 
 
-def _groups(metrics: LifecycleMetrics, figures: Figures) -> list[tuple[str, list[Any]]]:
+def _groups(metrics: LifecycleMetrics, figures: Figures, policy: Policy) -> list[tuple[Words, list[Any]]]:
+    """Each group's name and figures; tiers, segments and risk levels as the policy orders and calls them."""
+    held = {"tier": policy.tiers, "risk": policy.risk, "stage": policy.stages}.get(metrics.group or "", ())
+    labels = {item.name: Words(item.labels.en, item.labels.zh) for item in held}
     names = [r for r in dict.fromkeys(metrics.stages["group"].to_pylist()) if r is not None]
+    names.sort(key=lambda name: list(labels).index(name) if name in labels else len(labels))
     told = [name for name in GROUP_METRICS if name in figures.names]
-    return [(name, [figures.shown(metric, None, name) for metric in told]) for name in names]
+    return [
+        (labels.get(name, Words(name, name)), [figures.shown(metric, None, name) for metric in told])
+        for name in names
+    ]
 
 
 def _definitions(metrics: LifecycleMetrics, of_stages: Sequence[Card]) -> list[str]:
