@@ -70,6 +70,7 @@ def _new_category(before: Purchases, after: Purchases) -> Bools:
     """Who ordered a category in the window that they had never ordered before it."""
     known, seen = before.coded("category"), after.coded("category")
     size = max(known.size, seen.size, 1)
+    told = known.codes >= 0  # a missing one would be taken for the last category of the customer before
     keys = after.owner * size + seen.codes
-    new = (seen.codes >= 0) & ~np.isin(keys, before.owner * size + known.codes)
+    new = (seen.codes >= 0) & ~np.isin(keys, (before.owner * size + known.codes)[told])
     return np.bincount(after.owner[new], minlength=len(after.starts)) > 0

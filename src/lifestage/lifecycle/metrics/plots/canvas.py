@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from functools import lru_cache, wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
+import numpy as np
 from matplotlib import font_manager
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import Colormap, ListedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from lifestage.clv.plots.canvas import (
@@ -23,8 +24,9 @@ from lifestage.clv.plots.canvas import (
 )
 from lifestage.lifecycle.metrics.moves import GONE
 from lifestage.lifecycle.policy import NEW, Policy
+from lifestage.ragged import Floats
 
-__all__ = ["BLACK", "BLUE", "GREY", "canvas", "label", "palette", "readable", "thousands"]
+__all__ = ["BLACK", "BLUE", "GREY", "canvas", "cells", "label", "palette", "readable", "thousands"]
 
 OF_ROLE = {"prospect": PURPLE, "new": SKY, "active": GREEN, "at_risk": ORANGE, "lost": VERMILION}
 PALER = 0.45
@@ -80,3 +82,15 @@ def label(policy: Policy, stage: str) -> str:
     """A stage's English label."""
     found = {s.name: s.labels.en for s in policy.stages}
     return found.get(stage, stage)
+
+
+def cells(axes: Any, values: Floats, colours: Colormap, top: float) -> None:
+    """A heat map, cell (i, j) around x = j and y = i, the first row on top; NaN in the colour map's `bad`."""
+    # Not imshow: its picture would be an <image> of pixels within the SVG.
+    rows, columns = values.shape
+    grid = (np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5)
+    axes.pcolormesh(*grid, np.zeros_like(values), cmap=ListedColormap([colours.get_bad()]))
+    axes.pcolormesh(
+        *grid, np.ma.masked_invalid(values), cmap=colours, vmin=0, vmax=top, edgecolors="white", lw=0.4
+    )
+    axes.invert_yaxis()

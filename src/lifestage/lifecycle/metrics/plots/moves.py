@@ -9,7 +9,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from lifestage.lifecycle.metrics.moves import GONE
-from lifestage.lifecycle.metrics.plots.canvas import canvas, label, palette, readable
+from lifestage.lifecycle.metrics.plots.canvas import canvas, cells, label, palette, readable
 from lifestage.lifecycle.metrics.plots.over_time import _local
 from lifestage.lifecycle.metrics.tables import LifecycleMetrics
 from lifestage.lifecycle.policy import NEW, Policy
@@ -111,7 +111,7 @@ def transition_matrix(metrics: LifecycleMetrics, policy: Policy, zone: str) -> F
                 ink = "white" if row["share"] is not None and row["share"] > 0.55 else "black"
                 axes.text(j, i, text, ha="center", va="center", color=ink, fontsize=9)
     colours = colormaps["Blues"].with_extremes(bad="#e4e4e4")
-    axes.imshow(np.ma.masked_invalid(share), cmap=colours, vmin=0, vmax=1, aspect="auto")
+    cells(axes, share, colours, 1.0)
     sizes = {r["from_stage"]: r["from_customers"] for r in rows}
     axes.set_xticks(range(len(after)), [label(policy, n) for n in after], rotation=30, ha="right")
     axes.set_yticks(range(len(before)), [f"{label(policy, n)} ({sizes[n]:,})" for n in before])

@@ -13,6 +13,7 @@ from lifestage.lifecycle.metrics.plots.canvas import (
     GREY,
     OF_ROLE,
     canvas,
+    cells,
     label,
     palette,
     readable,
@@ -150,7 +151,7 @@ def retention(metrics: LifecycleMetrics) -> Figure:
     )
     colours = colormaps["Blues"].with_extremes(bad="#d9d9d9")
     top = float(np.nanmax(share)) if np.isfinite(share).any() else 1.0
-    axes.imshow(np.ma.masked_invalid(share[:, 1:]), cmap=colours, vmin=0, vmax=top or 1.0, aspect="auto")
+    cells(axes, share[:, 1:], colours, top or 1.0)
     for (i, j), value in np.ndenumerate(share[:, 1:]):
         if np.isfinite(value):
             ink = "white" if value > 0.55 * top else BLACK

@@ -93,16 +93,16 @@ def cards(metrics: LifecycleMetrics, policy: Policy, figures: Figures) -> list[C
 
 
 def _lines(stage: Stage, metrics: LifecycleMetrics, figures: Figures) -> list[Line]:
-    lines = [_line(item.name, _named(item), stage, metrics, figures) for item in stage.metrics]
-    named = {item.name for item in stage.metrics}
+    lines = [_line(item.name, named(item), stage, metrics, figures) for item in stage.metrics]
+    given = {item.name for item in stage.metrics}
     for metric in ALWAYS[stage.role]:
-        if metric not in named and figures.row(metric, stage.name) is not None:
+        if metric not in given and figures.row(metric, stage.name) is not None:
             name = Words(METRICS[metric].en, METRICS[metric].zh)
             lines.append(_line(metric, name, stage, metrics, figures))
     return lines
 
 
-def _named(item: Item) -> Words:
+def named(item: Item) -> Words:
     """What the policy calls a metric; a plain name says it in neither language, the catalogue does."""
     known = METRICS.get(item.name)
     plain = item.en == item.zh == item.name

@@ -16,7 +16,7 @@ from lifestage.lifecycle.metrics.levels import MISSING
 from lifestage.lifecycle.metrics.plots import pictures
 from lifestage.lifecycle.metrics.plots.moves import last_moves
 from lifestage.lifecycle.metrics.report import sentences
-from lifestage.lifecycle.metrics.report.cards import Card, cards
+from lifestage.lifecycle.metrics.report.cards import Card, cards, named
 from lifestage.lifecycle.metrics.report.lookup import LACKING, SAME, Figures, in_unit
 from lifestage.lifecycle.metrics.tables import LifecycleMetrics
 from lifestage.lifecycle.policy import Policy
@@ -150,8 +150,12 @@ def _channels(metrics: LifecycleMetrics, currency: str) -> dict[str, Any] | None
 
 def _groups(metrics: LifecycleMetrics, figures: Figures, policy: Policy) -> list[tuple[Words, list[Any]]]:
     """Each group's name and figures; tiers, segments and risk levels as the policy orders and calls them."""
-    held = {"tier": policy.tiers, "risk": policy.risk, "stage": policy.stages}.get(metrics.group or "", ())
-    labels = {item.name: Words(item.labels.en, item.labels.zh) for item in held}
+    parts: dict[str | None, Sequence[Any]] = {
+        "tier": policy.tiers,
+        "segment": policy.segments,
+        "risk": policy.risk,
+    }
+    labels = {i.name: Words(i.labels.en, i.labels.zh) for i in parts.get(metrics.group, ())}
     names = [r for r in dict.fromkeys(metrics.stages["group"].to_pylist()) if r is not None]
     names.sort(key=lambda name: list(labels).index(name) if name in labels else len(labels))
     told = [name for name in GROUP_METRICS if name in figures.names]
@@ -173,5 +177,5 @@ def _not_measured(policy: Policy) -> list[tuple[Words, Words]]:
         for item in stage.metrics:
             metric = METRICS.get(item.name)
             if metric is not None and not metric.measured:
-                found[item.name] = (Words(item.en, item.zh), Words(metric.needs, metric.needs_zh))
+                found[item.name] = (named(item), Words(metric.needs, metric.needs_zh))
     return list(found.values())
