@@ -79,9 +79,9 @@ def stages_text(scores: pa.Table, policy: Policy, currency: str) -> str:
 def most_valuable_at_risk(scores: pa.Table, policy: Policy, top: int = TOP) -> pa.Table:
     """The `top` customers at risk with the highest clv, highest first; without it, of the highest risk.
 
-    At risk = in a stage of role at_risk; under a policy without one, of risk high.
+    At risk = in a stage of role at_risk, or of that name; under a policy without one, of risk high.
     """
-    risky = [stage.name for stage in policy.stages if stage.role == "at_risk"]
+    risky = [stage.name for stage in policy.stages if "at_risk" in (stage.role, stage.name)]
     at_risk = scores.filter(
         pc.is_in(scores["stage"], value_set=pa.array(risky)) if risky else pc.equal(scores["risk"], "high")
     )

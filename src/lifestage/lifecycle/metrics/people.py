@@ -33,22 +33,25 @@ class Frame:
     row: Ints
     """Row of `table`; 0 for who is not there."""
     table: pa.Table
+    """One chunk a column, so that the rows of a block are found at once."""
 
     def numbers(self, name: str, at: Ints) -> Floats:
         """A column of numbers or instants of the customers at `at`, NaN where null, not there, or no such column."""
         if name not in self.table.column_names or not len(self.table):
             return np.full(len(at), np.nan)
-        column = self.table[name].combine_chunks()
+        column = self._of(name, at)
         if pa.types.is_timestamp(column.type):
             column = column.cast(INSTANT).view(pa.int64())
         values = np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
-        return np.where(self.stage[at] >= 0, values[self.row[at]], np.nan)
+        return np.where(self.stage[at] >= 0, values, np.nan)
 
     def texts(self, name: str, at: Ints) -> pa.Array:
         """A column as text, MISSING where null; of who is not there whatever."""
-        column = self.table[name].combine_chunks()
-        column = column.take(pa.array(self.row[at])) if len(self.table) else pa.nulls(len(at))
+        column = self._of(name, at) if len(self.table) else pa.nulls(len(at))
         return pc.fill_null(column.cast(pa.string()), MISSING)
+
+    def _of(self, name: str, at: Ints) -> pa.Array:
+        return self.table[name].chunk(0).take(pa.array(self.row[at]))
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def people(frames: Mapping[int, pa.Table], policy: Policy, zone: str) -> People:
         codes = stage_of.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
         stage = np.where(there, codes[row], -1) if len(codes) else np.full(len(everybody), -1)
         day = int(local_days(np.array([as_of], np.int64), zone)[0])
-        made.append(Frame(as_of, day, stage, row, frames[as_of]))
+        made.append(Frame(as_of, day, stage, row, frames[as_of].combine_chunks()))
     return People(everybody, stages, tuple(made))
 
 

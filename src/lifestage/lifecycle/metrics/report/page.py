@@ -36,6 +36,8 @@ GROUP_METRICS = (
     "purchase_frequency",
     "nps",
 )
+NONE = Words("none known", "未知")
+"""Of the customers for whom a group's column is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,10 @@ def _groups(metrics: LifecycleMetrics, figures: Figures, policy: Policy) -> list
     names.sort(key=lambda name: list(labels).index(name) if name in labels else len(labels))
     told = [name for name in GROUP_METRICS if name in figures.names]
     return [
-        (labels.get(name, Words(name, name)), [figures.shown(metric, None, name) for metric in told])
+        (
+            NONE if name == MISSING else labels.get(name, Words(name, name)),
+            [figures.shown(metric, None, name) for metric in told],
+        )
         for name in names
     ]
 
