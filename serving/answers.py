@@ -92,6 +92,8 @@ class Score(Placed):
         Field(description="First other stage if nothing happens; null: none in the time looked ahead."),
     ]
     next_stage_at: Instant | None
+    at_risk_at: Annotated[Instant | None, Field(description="From when on at risk if nothing happens.")]
+    lost_at: Annotated[Instant | None, Field(description="From when on lost if nothing happens.")]
     churn_reasons: Annotated[
         list[Reason] | None,
         Field(description="Strongest first; null for whom the release gives none (scoring.reasons)."),

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -13,43 +12,6 @@ from lifestage.errors import InputError
 from lifestage.online import history_from_records
 from lifestage.release import Release
 from lifestage.schemas import SCORE
-
-DAYS = 700
-START = pd.Timestamp("2023-01-01")
-
-
-@pytest.fixture(scope="module")
-def orders() -> pd.DataFrame:
-    """Purchases of 400 customers, a third of whom stop after a while; a few refunds."""
-    rng = np.random.default_rng(5)
-    rows = []
-    for number in range(400):
-        t, gap, stop = rng.uniform(0, 300), rng.uniform(10, 90), rng.uniform(50, 700)
-        for k in range(60):
-            if t > min(stop, DAYS - 1):
-                break
-            rows.append(
-                (
-                    f"客户{number:03d}",
-                    START + pd.Timedelta(days=t),
-                    round(rng.gamma(3, 12), 2),
-                    f"{number}-{k}",
-                )
-            )
-            t += rng.exponential(gap)
-    refunds = [(c, at + pd.Timedelta(days=3), -amount, order) for c, at, amount, order in rows[::40]]
-    return pd.DataFrame(rows + refunds, columns=["customer_id", "ordered_at", "amount", "order_id"])
-
-
-@pytest.fixture(scope="module")
-def release(orders: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Release:
-    return lifestage.fit(
-        orders,
-        into=tmp_path_factory.mktemp("releases"),
-        timezone="Asia/Shanghai",
-        currency="CNY",
-        churn={"horizon_days": 60, "train_cutoffs": 2},
-    )
 
 
 def test_one_complete_row_a_customer(release: Release, orders: pd.DataFrame) -> None:

@@ -49,6 +49,7 @@ def score(shop: "Shop", as_of: date | None, flow_months: int) -> "Run":
                 f"as-of-{shown(moment, file.zone)[:10]}",
                 moment,
                 store=shop.store_url,
+                looks=shop.scoring.look_ahead_days if moment == instant else (),
                 progress=progress,
             )
             if made.customers or moment == instant:  # nobody may be known yet on a past day

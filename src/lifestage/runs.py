@@ -21,9 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lifestage import release as releases
+from lifestage.ahead import look_ahead
 from lifestage.decision import decide_block
 from lifestage.errors import InputError
 from lifestage.history_file import Cluster, HistoryFile, read_block
+from lifestage.schemas import SCORE
 from lifestage.store import open_store
 
 SMALL = 100_000
@@ -44,6 +46,8 @@ class Task:
     """As of the history's own end: no customer is unknown then."""
     part: str
     threads: int
+    looks: tuple[int, ...]
+    """Days ahead at which changes of stage are looked for."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,12 @@ def _score_block(task: Task) -> int:
     if task.store is not None and len(history):
         ids = history.customer_id
         previous = open_store(task.store).previous(task.as_of, ids[0].as_py(), ids[-1].as_py())
-    scores = decide_block(
-        history, task.as_of, _load_release(Path(task.release)), previous, threads=task.threads
-    )
+    release = _load_release(Path(task.release))
+    scores = decide_block(history, task.as_of, release, previous, threads=task.threads)
+    if task.looks:
+        foreseen = look_ahead(history, task.as_of, release, scores, task.looks, threads=task.threads)
+        for name in foreseen.column_names:
+            scores = scores.set_column(scores.column_names.index(name), SCORE.field(name), foreseen[name])
     if not task.everybody:
         scores = scores.filter(pa.array(history.known(task.as_of)))
     if len(scores):
@@ -101,11 +108,13 @@ def score_run(
     *,
     store: str | None,
     workers: int | None = None,
+    looks: tuple[int, ...] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Run:
     """Score every customer known before `as_of` into folder `out / name`, replacing a run of that name.
 
-    `store` gives the previous stages (None: first sight of everybody). `progress` gets the customers of each
+    `store` gives the previous stages (None: first sight of everybody); `looks` are the days ahead at which changes of
+    stage are looked for (ahead.look_ahead). `progress` gets the customers of each
     finished block. A history that a cluster made is scored there.
     """
     file = HistoryFile(history) if isinstance(history, Path) else history
@@ -118,7 +127,7 @@ def score_run(
     everybody = as_of >= int(file.facts["as_of"])
     parts = [str(draft / f"part-{block:06d}.parquet") for block in range(file.blocks)]
     tasks = [
-        Task(place, file.zone, str(release_folder), store, as_of, everybody, part, threads)
+        Task(place, file.zone, str(release_folder), store, as_of, everybody, part, threads, looks)
         for place, part in zip(file.places, parts, strict=True)
     ]
     customers = 0

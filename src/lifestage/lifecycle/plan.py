@@ -56,15 +56,17 @@ class Plan:
 def plan(policy: Policy, more: tuple[Speaker, ...] = ()) -> Plan:
     """The plan of a checked policy; `more` speak after the policy's own sentences."""
     made = _Steps(policy)
-    made.named()
-    made.grouped()
-    made.signals()
-    made.health()
-    made.risk()
-    made.moves()
     rules, actions = made.decided()
     made.told(more)
-    return Plan(made.sql(), tuple(sorted(made.read & made.handed.keys())), rules, actions)
+    return Plan(made.sql(), made.inputs, rules, actions)
+
+
+@lru_cache(maxsize=64)
+def stage_plan(policy: Policy) -> Plan:
+    """The plan of a checked policy that answers STAGE alone."""
+    made = _Steps(policy)
+    made.decided()
+    return Plan(made.sql(_quoted(STAGE)), made.inputs, (), ())
 
 
 def _quoted(name: str) -> str:
@@ -95,10 +97,20 @@ class _Steps:
             self.handed["segment"] = columns.GROUPED["segment"]
         self._steps: list[str] = []
         self._answers: list[str] = []
+        self._named()
+        self._grouped()
+        self._signals()
+        self._health()
+        self._risk()
+        self._moves()
 
-    def sql(self) -> str:
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(sorted(self.read & self.handed.keys()))
+
+    def sql(self, answers: str = "") -> str:
         steps = f"WITH {', '.join(self._steps)} " if self._steps else ""
-        return f"{steps}SELECT {', '.join(self._answers)} FROM {self._last()}"
+        return f"{steps}SELECT {answers or ', '.join(self._answers)} FROM {self._last()}"
 
     def _last(self) -> str:
         return self._steps[-1].split(" ", 1)[0] if self._steps else BLOCK
@@ -116,7 +128,7 @@ class _Steps:
         """SQL of a condition that is never NULL."""
         return f"(({self._sql(text, open_to)}) IS TRUE)"
 
-    def named(self) -> None:
+    def _named(self) -> None:
         base = self.policy.base
         for i, item in enumerate(self.policy.columns):
             type_ = base[item.name].type
@@ -125,7 +137,7 @@ class _Steps:
                 f"named_{i}", [f"{cast.format(f'({self._sql(item.value, base)})')} AS {_quoted(item.name)}"]
             )
 
-    def grouped(self) -> None:
+    def _grouped(self) -> None:
         tiers, base = self.policy.tiers, self.policy.base
         if tiers and tiers[0].when is None:
             self.read.add("clv_percentile")
@@ -149,7 +161,7 @@ class _Steps:
         self._step("coded", codes)
         self._step("grouped", words)
 
-    def signals(self) -> None:
+    def _signals(self) -> None:
         open_to = self.policy.open_to_signals
         levels, on = [], []
         for signal in self.policy.signals:
@@ -161,7 +173,7 @@ class _Steps:
         self._step("levels", levels)
         self._step("signals", on)
 
-    def health(self) -> None:
+    def _health(self) -> None:
         parts, open_to = self.policy.health, self.policy.open_to_risk
         if not parts:
             return
@@ -188,14 +200,14 @@ class _Steps:
         self._step("healthy", [f"({total}) / nullif({weights}, 0.0) AS {_quoted(HEALTH)}"])
         self._answers.append(_quoted(HEALTH))
 
-    def risk(self) -> None:
+    def _risk(self) -> None:
         open_to, levels = self.policy.open_to_risk, self.policy.risk
         code = _first((self._true(level.when, open_to), i) for i, level in enumerate(levels))
         self._step("risks", [f"{code} AS {_quoted(RISK)}"])
         self._step("worded", [f'{_words(_quoted(RISK), [level.name for level in levels])} AS "risk"'])
         self._answers.append(_quoted(RISK))
 
-    def moves(self) -> None:
+    def _moves(self) -> None:
         """Step `rules`: enter:<stage>:<rule> of each; step `moves`: enter:<stage> and exit:<stage>."""
         open_to = self.policy.open_to_stages
         rules, moves = [], []

@@ -37,10 +37,11 @@ class Policy(Model):
     columns: tuple[Named, ...] = ()
     """Names for expressions that are used more than once."""
     tiers: tuple[Tier, ...] = ()
-    grouping: Annotated[str, Field(json_schema_extra={"enum": list(GROUPINGS)})] = "rfm_11"
-    """Which segments of RFM: rfm_11 or rfm_8; may be written under `segments`, too."""
+    grouping: str = "rfm_11"
+    """Which segments of RFM; written under `segments`."""
     segments: tuple[Group, ...] = ()
-    """Segments of one's own, by condition, instead of those of RFM; the first whose condition is true."""
+    """Those of RFM by the name of their grouping, rfm_11 or rfm_8; or segments of one's own, by condition: the first
+    that is true."""
     signals: tuple[Signal, ...] = ()
     health: tuple[HealthPart, ...] = ()
     risk: tuple[Group, ...] = ()
@@ -52,6 +53,8 @@ class Policy(Model):
     @model_validator(mode="before")
     @classmethod
     def _grouping_by_name(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "grouping" in data:
+            raise ValueError("unknown key 'grouping'; did you mean 'segments'?")
         if isinstance(data, dict) and isinstance(data.get("segments"), str):
             name = data["segments"]
             if name not in GROUPINGS:
@@ -78,8 +81,6 @@ class Policy(Model):
             raise ValueError(
                 f"tiers: min_percentile reads {bounds}; order tiers from the highest down, the last one at 0"
             )
-        if self.grouping not in GROUPINGS:
-            raise ValueError(f"grouping: '{self.grouping}' is unknown; write one of {', '.join(GROUPINGS)}")
         return self
 
     @property

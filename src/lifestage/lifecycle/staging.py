@@ -29,10 +29,12 @@ from lifestage.lifecycle.plan import (
     SEGMENT,
     STAGE,
     TIER,
+    Plan,
     Speaker,
     level_of,
     part_of,
     plan,
+    stage_plan,
 )
 from lifestage.lifecycle.policy import Policy
 from lifestage.lifecycle.segments import bought, scores, segments
@@ -81,58 +83,73 @@ def assign(
     ready = plan(policy, more)
     n = columns.num_rows
     was, since = _previous(previous, columns, n)
-    derived = _derived(policy, columns, ready.inputs)
-    derived["previous_stage"] = was
-    if "days_in_stage" in ready.inputs:
-        stayed = pc.subtract(as_of, since.cast(pa.int64())).cast(pa.float64(), safe=False)
-        derived["days_in_stage"] = pc.divide(stayed, float(DAY))
-    block = {
-        name: derived[name] if name in derived else _given(columns, name, policy) for name in ready.inputs
-    }
-    try:
-        answers = engine.query(ready.sql, pa.table(block))
-    except duckdb.Error as error:
-        raise InputError(
-            f"policy {policy.name}: a condition fails for these customers: {first_line(error)}; "
-            "guard it, e.g. with CASE, NULLIF or TRY_CAST"
-        ) from None
+    block = _block(policy, ready, columns, as_of, (was, since))
+    answers = _asked(policy, ready, block)
     stage = _named([s.name for s in policy.stages], answers[STAGE])
     stays = pc.fill_null(pc.equal(stage, was), False)
     now = pa.scalar(as_of, pa.int64()).cast(INSTANT)
-    if policy.segments:
-        derived["segment"] = _named([group.name for group in policy.segments], answers[SEGMENT])
     result = {
         "stage": stage,
         "stage_since": pc.if_else(stays, pc.fill_null(since, now), now),
         "previous_stage": was,
         "rule": _named(ready.rules, answers[RULE]),
         "tier": _named([tier.name for tier in policy.tiers], answers[TIER]),
-        "segment": derived["segment"],
+        "segment": _segments(policy, columns)
+        if not policy.segments
+        else _named([group.name for group in policy.segments], answers[SEGMENT]),
         "risk": _named([level.name for level in policy.risk], answers[RISK]),
         "signals": _signals(policy, answers, n),
-        "health": answers[HEALTH].combine_chunks() if policy.health else pa.nulls(n, pa.float64()),
+        "health": answers[HEALTH] if policy.health else pa.nulls(n, pa.float64()),
         "health_parts": _health_parts(policy, answers, n),
         "action": _named(ready.actions, answers[ACTION]),
-        "reasons": answers[REASONS].combine_chunks(),
+        "reasons": answers[REASONS],
         "policy": pa.array([policy.label], pa.string()).take(pa.array(np.zeros(n, np.int64))),
     }
     return pa.table([result[field.name] for field in RESULT], schema=RESULT)
 
 
-def _derived(policy: Policy, columns: Block, inputs: Sequence[str]) -> dict[str, pa.Array]:
-    """The segment of RFM, unless the policy has segments of its own, and the scores where they are read."""
-    wanted = [name for name in RFM_SCORES if name in inputs]
-    if policy.segments and not wanted:
-        return {}
-    r, f, m = (_floats(columns, name) for name in RFM)
-    derived = {}
-    if not policy.segments:
-        derived["segment"] = segments(r, f, m, policy.grouping)
-    if wanted:
+def stage_codes(policy: Policy, columns: Block, as_of: int, previous: pa.Table | None) -> Integers:
+    """The stage of each customer alone, as its place in the policy, int64[n]; see `assign`."""
+    ready = stage_plan(policy)
+    was, since = _previous(previous, columns, columns.num_rows)
+    answers = _asked(policy, ready, _block(policy, ready, columns, as_of, (was, since)))
+    return np.asarray(answers[STAGE], np.int64)
+
+
+def _block(
+    policy: Policy, ready: Plan, columns: Block, as_of: int, held: tuple[pa.Array, pa.Array]
+) -> dict[str, pa.Array]:
+    """What a plan's query reads, by name; `held` are the previous stage and its beginning."""
+    was, since = held
+    block = {"previous_stage": was}
+    wanted = set(ready.inputs)
+    if "days_in_stage" in wanted:
+        stayed = pc.subtract(as_of, since.cast(pa.int64())).cast(pa.float64(), safe=False)
+        block["days_in_stage"] = pc.divide(stayed, float(DAY))
+    if "segment" in wanted:
+        block["segment"] = _segments(policy, columns)
+    if not wanted.isdisjoint(RFM_SCORES):
+        r, f, m = (_floats(columns, name) for name in RFM)
         known = bought(r, f, m)
         for name, score in zip(RFM_SCORES, scores(r, f, m), strict=True):
-            derived[name] = pa.array(score.astype(np.float64), pa.float64(), mask=~known)
-    return derived
+            block[name] = pa.array(score.astype(np.float64), pa.float64(), mask=~known)
+    return {name: block[name] if name in block else _given(columns, name, policy) for name in ready.inputs}
+
+
+def _asked(policy: Policy, ready: Plan, block: dict[str, pa.Array]) -> engine.Answers:
+    try:
+        return engine.query(ready.sql, pa.table(block))
+    except duckdb.Error as error:
+        raise InputError(
+            f"policy {policy.name}: a condition fails for these customers: {first_line(error)}; "
+            "guard it, e.g. with CASE, NULLIF or TRY_CAST"
+        ) from None
+
+
+def _segments(policy: Policy, columns: Block) -> pa.Array:
+    """The segment of RFM."""
+    r, f, m = (_floats(columns, name) for name in RFM)
+    return segments(r, f, m, policy.grouping)
 
 
 def columns_read(policy: Policy) -> tuple[str, ...]:
@@ -143,7 +160,14 @@ def columns_read(policy: Policy) -> tuple[str, ...]:
 
 
 def _array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _typed(column: pa.Array | pa.ChunkedArray, type_: pa.DataType) -> pa.Array:
+    plain = _array(column)
+    return plain if plain.type == type_ else plain.cast(type_)
 
 
 def _given(columns: Block, name: str, policy: Policy) -> pa.Array:
@@ -154,9 +178,7 @@ def _given(columns: Block, name: str, policy: Policy) -> pa.Array:
         raise InputError(
             f"policy {policy.name}: the column '{name}' is missing, but a condition reads it; supply it"
         )
-    column = _array(columns.column(name))
-    type_ = policy.given[name].type
-    return _without_nan(column if column.type == type_ else column.cast(type_))
+    return _without_nan(_typed(columns.column(name), policy.given[name].type))
 
 
 def _without_nan(column: pa.Array) -> pa.Array:
@@ -171,7 +193,7 @@ def _floats(columns: Block, name: str) -> Floats:
     """A float column with NaN for NULL; all NaN where there is none."""
     if name not in columns.schema.names:
         return np.full(columns.num_rows, np.nan)
-    values: Floats = _array(columns.column(name)).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    values: Floats = _typed(columns.column(name), pa.float64()).to_numpy(zero_copy_only=False)
     return values
 
 
@@ -179,21 +201,20 @@ def _previous(previous: pa.Table | None, columns: Block, n: int) -> tuple[pa.Arr
     """Previous stage and its beginning, row by row with `columns`."""
     if previous is None:
         return pa.nulls(n, pa.string()), pa.nulls(n, INSTANT)
-    ids = _array(previous["customer_id"]).cast(pa.string())
-    if not ids.equals(_array(columns.column("customer_id")).cast(pa.string())):
+    ids = _typed(previous["customer_id"], pa.string())
+    if not ids.equals(_typed(columns.column("customer_id"), pa.string())):
         raise ValueError("previous stages must be of the same customers in the same order as the columns")
-    return _array(previous["stage"]).cast(pa.string()), _array(previous["stage_since"]).cast(INSTANT)
+    return _typed(previous["stage"], pa.string()), _typed(previous["stage_since"], INSTANT)
 
 
-def _named(names: Sequence[str], codes: pa.ChunkedArray) -> pa.Array:
+def _named(names: Sequence[str], codes: Integers) -> pa.Array:
     """The names at positions `codes`, NULL at -1."""
-    places = codes.to_numpy()
-    return pa.array(names, pa.string()).take(pa.array(places, mask=places < 0))
+    return pa.array(names, pa.string()).take(pa.array(codes, mask=codes < 0))
 
 
-def _signals(policy: Policy, answers: pa.Table, n: int) -> pa.Array:
+def _signals(policy: Policy, answers: engine.Answers, n: int) -> pa.Array:
     """list<name, level>[n] of the signals that are on, in the policy's order."""
-    levels = [answers[level_of(signal.name)].to_numpy() for signal in policy.signals]
+    levels = [answers[level_of(signal.name)] for signal in policy.signals]
     grid = np.stack(levels, axis=1) if levels else np.empty((n, 0), np.int64)
     rows, which = np.nonzero(grid >= 0)
     names = pa.array([signal.name for signal in policy.signals], pa.string()).take(pa.array(which))
@@ -202,12 +223,12 @@ def _signals(policy: Policy, answers: pa.Table, n: int) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(np.searchsorted(rows, np.arange(n + 1)), pa.int32()), entries)
 
 
-def _health_parts(policy: Policy, answers: pa.Table, n: int) -> pa.Array:
+def _health_parts(policy: Policy, answers: engine.Answers, n: int) -> pa.Array:
     """list<name, points>[n]: every part of the health score in the policy's order; NULL without a health score."""
     parts = len(policy.health)
     if not parts:
         return pa.nulls(n, pa.list_(HEALTH_PART))
-    columns = [answers[part_of(part.name)].combine_chunks() for part in policy.health]
+    columns = [answers[part_of(part.name)] for part in policy.health]
     points = pa.concat_arrays(columns).take(pa.array(np.arange(n * parts).reshape(parts, n).T.ravel()))
     which = pa.array(np.tile(np.arange(parts), n))
     names = pa.array([part.name for part in policy.health], pa.string()).take(which)
