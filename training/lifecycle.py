@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.command import bar, main, parser, say, shown
+from training.command import bar, main, parser, say, shown, whole
 from training.exclusive import hold
 
 if TYPE_CHECKING:
@@ -20,10 +20,11 @@ DESCRIPTION = """What each lifecycle stage is judged by, from the scoring runs k
 --flow-months N stages past months too): churn, win-back, repurchase and conversion rates, time in stage, who moved
 where, customers new, kept, returned and lost, cohort retention, LTV / CAC by channel, NPS. Writes lifecycle_report.html
 (one page, English and Chinese) and the tables as Parquet and CSV in lifecycle/, both in the shop's output folder."""
+MONTH_DAYS = 28
 COLUMNS = ("customer_id", "stage", "stage_since", "clv", "churn_probability")
 
 
-def lifecycle(shop: "Shop", group: str | None, out: Path | None) -> Path:
+def lifecycle(shop: "Shop", group: str | None, period_days: int, out: Path | None) -> Path:
     """Write page and tables as of the run that the store serves; returns the page."""
     import pyarrow as pa
 
@@ -32,7 +33,7 @@ def lifecycle(shop: "Shop", group: str | None, out: Path | None) -> Path:
     from lifestage.errors import InputError
     from lifestage.history_file import HistoryFile
     from lifestage.lifecycle.metrics import lifecycle_metrics
-    from lifestage.lifecycle.metrics.periods import evenly
+    from lifestage.lifecycle.metrics.periods import spaced
     from lifestage.lifecycle.metrics.report import LifecycleReport, lifecycle_page
     from lifestage.lifecycle.policy import parse_text
     from lifestage.runs import Run
@@ -49,7 +50,7 @@ def lifecycle(shop: "Shop", group: str | None, out: Path | None) -> Path:
     text = (folder / "policy.yaml").read_text(encoding="utf-8")
     policy = parse_text(text, "policy.yaml", load_spec(folder / "churn"))
     file = HistoryFile(shop.output / "history.parquet")
-    frames = {at: _frame(runs[at], group) for at in evenly(runs)}
+    frames = {at: _frame(runs[at], group) for at in spaced(runs, period_days)}
     with bar("lifecycle metrics", file.customers) as progress:
         metrics = lifecycle_metrics(file, frames, policy, group, margin=shop.clv.margin, progress=progress)
     scores = pa.Table.from_batches(runs[current["as_of"]].batches())
@@ -75,6 +76,11 @@ def lifecycle(shop: "Shop", group: str | None, out: Path | None) -> Path:
     say(
         f"{shop.shop}: lifecycle as of {shown(current['as_of'], file.zone)}, {len(frames)} runs, release {folder.name}"
     )
+    if len(frames) > 1:
+        first = list(frames)[-2]
+        say(
+            f"Rates of the period from {shown(first, file.zone)} on; '-': none, or fewer than {metrics.minimum}"
+        )
     say(_headline(metrics, policy))
     say()
     say(f"Tables in {target / 'lifecycle'}; the page: {page}")
@@ -169,7 +175,7 @@ def _headline(metrics: "LifecycleMetrics", policy: "Policy") -> str:
 def run(args: argparse.Namespace) -> None:
     from lifestage import settings
 
-    lifecycle(settings.load(args.config), args.group, args.out)
+    lifecycle(settings.load(args.config), args.group, args.period_days, args.out)
 
 
 if __name__ == "__main__":
@@ -179,6 +185,14 @@ if __name__ == "__main__":
         metavar="COLUMN",
         help="tell the metrics by group too: a column of the scores (tier, segment, risk), of the customers "
         "(acquisition_channel or an attribute), or cohort (month of the first order)",
+    )
+    made.add_argument(
+        "--period-days",
+        type=whole("days"),
+        default=MONTH_DAYS,
+        metavar="N",
+        help="least days between two runs that are compared (default: 28, so that month beginnings are; runs "
+        "between them are left out)",
     )
     made.add_argument("--out", type=Path, metavar="FOLDER", help="default: the shop's output folder")
     main(made, run)

@@ -7,7 +7,8 @@ import pytest
 from lifestage.lifecycle import policy
 from lifestage.lifecycle.metrics import METRICS
 from lifestage.lifecycle.metrics.channels import METRICS as BY_CHANNEL
-from lifestage.lifecycle.metrics.periods import evenly
+from lifestage.lifecycle.metrics.periods import spaced
+from lifestage.localtime import DAY
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
@@ -33,10 +34,15 @@ def test_metrics_by_channel_are_in_the_catalogue() -> None:
     assert set(BY_CHANNEL.values()) <= set(METRICS)
 
 
-def test_a_stub_before_the_newest_run_is_left_out() -> None:
-    assert evenly([0, 30, 60, 90, 92]) == [0, 30, 60, 92]
-    assert evenly([92, 0, 60, 30, 90]) == [0, 30, 60, 92]
-    assert evenly([0, 30, 60, 75]) == [0, 30, 60, 75]
-    assert evenly([0, 30, 60, 74]) == [0, 30, 74]
-    assert evenly([5, 7]) == [5, 7]
-    assert evenly([5]) == [5]
+def test_periods_are_counted_back_from_the_newest_run() -> None:
+    def days(*numbers: float, apart: float = 28) -> list[float]:
+        return [t / DAY for t in spaced([round(n * DAY) for n in numbers], apart)]
+
+    assert days(0, 31, 59, 90, 92) == [0, 31, 59, 92]  # a newest run two days after a month's beginning
+    assert days(92, 0, 59, 31, 90) == [0, 31, 59, 92]
+    assert days(*range(61)) == [4, 32, 60]  # nightly
+    assert days(0, 27.96) == [0, 27.96]  # a month with a clock change
+    assert days(0, 27) == [27]
+    assert days(0, 7, 14, 15, apart=7) == [0, 7, 15]
+    assert days(5) == [5]
+    assert days() == []

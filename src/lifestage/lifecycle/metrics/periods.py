@@ -1,22 +1,23 @@
-"""Which scoring runs make periods that can be compared."""
+"""Which scoring runs make periods long enough to tell rates, and alike."""
 
 from collections.abc import Iterable
-from itertools import pairwise
-from statistics import median
 
-SHORT = 0.5
-"""Of the usual time between two runs: what lies nearer to the newest run than that is left out."""
+from lifestage.localtime import DAY
+
+PERIOD_DAYS = 28
+"""The shortest month: month beginnings are all kept, and of nightly or weekly runs one in four weeks."""
+SLACK = DAY // 2
+"""A local month loses an hour where the clock goes forward."""
 
 
-def evenly(instants: Iterable[int]) -> list[int]:
-    """The instants, ascending, without those that would make the newest period a stub.
+def spaced(instants: Iterable[int], days: float = PERIOD_DAYS) -> list[int]:
+    """The instants, ascending, that lie at least `days` apart, counted back from the newest, which always stays.
 
-    Month beginnings and a newest run two days after the last of them: rates of two days tell nothing beside rates of
-    months, so the newest period then begins a month earlier. The newest instant always stays.
+    With month beginnings and a newest run two days after the last of them, that one is left out: rates of two days
+    tell nothing beside rates of months.
     """
-    found = sorted(set(instants))
-    if len(found) < 3:
-        return found
-    usual = median(b - a for a, b in pairwise(found))
-    newest = found[-1]
-    return [*(t for t in found[:-1] if newest - t >= SHORT * usual), newest]
+    found: list[int] = []
+    for instant in sorted(set(instants), reverse=True):
+        if not found or found[-1] - instant >= days * DAY - SLACK:
+            found.append(instant)
+    return found[::-1]

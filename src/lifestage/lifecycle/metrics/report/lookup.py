@@ -12,6 +12,7 @@ LACKING = "–"
 ALIKE = 1.25
 """Periods whose lengths differ by more than this factor are not compared."""
 Z95 = 1.96
+A_MONTH = "a 30 days"
 SAME = Words("no clear change", "无明显变化")
 
 
@@ -124,4 +125,6 @@ def in_unit(unit: str, value: float, currency: str) -> str:
         )
     places = {"count": 0, "days": 0, "years": 1, "ratio": 1}.get(unit, 2)
     text = f"{value:,.{places}f}"
+    if unit.endswith(A_MONTH):
+        return f"{text}\N{NO-BREAK SPACE}/\N{NO-BREAK SPACE}30\N{NO-BREAK SPACE}d"
     return {"days": f"{text}\N{NO-BREAK SPACE}d", "years": f"{text}\N{NO-BREAK SPACE}y"}.get(unit, text)
