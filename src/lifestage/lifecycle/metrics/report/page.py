@@ -64,6 +64,7 @@ def lifecycle_page(report: LifecycleReport) -> str:
     environment.filters |= {
         "whole": lambda n: LACKING if n is None else f"{n:,.0f}".replace("-", "−"),
         "signed": lambda n: LACKING if n is None else f"{n:+,.0f}".replace("-", "−") if n else "0",
+        "money": lambda v: LACKING if v is None else in_unit("currency", v, "").strip(),
         "percent": lambda v: LACKING if v is None else in_unit("share", v, ""),
         "day": lambda t: LACKING if t is None else _day(t, report.zone),
     }
