@@ -34,7 +34,7 @@ def lifecycle(shop: "Shop", group: str | None, period_days: int, out: Path | Non
     from lifestage.history_file import HistoryFile
     from lifestage.lifecycle.metrics import lifecycle_metrics
     from lifestage.lifecycle.metrics.periods import spaced
-    from lifestage.lifecycle.metrics.report import LifecycleReport, lifecycle_page
+    from lifestage.lifecycle.metrics.report import LifecycleReport, about_to_move, lifecycle_page
     from lifestage.lifecycle.policy import parse_text
     from lifestage.runs import Run
     from lifestage.store import open_store
@@ -62,6 +62,7 @@ def lifecycle(shop: "Shop", group: str | None, period_days: int, out: Path | Non
         policy=policy,
         horizon_days=shop.clv.horizon_days,
         at_risk=summary.most_valuable_at_risk(scores, policy).to_pylist(),
+        about_to=about_to_move(scores, current["as_of"]),
         release=folder.name,
     )
     target = out or shop.output

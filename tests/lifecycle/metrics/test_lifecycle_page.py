@@ -5,13 +5,15 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from lifestage.lifecycle.metrics import METRICS, lifecycle_metrics
 from lifestage.lifecycle.metrics.plots import pictures
-from lifestage.lifecycle.metrics.report import LifecycleReport, lifecycle_page
+from lifestage.lifecycle.metrics.report import LifecycleReport, about_to_move, lifecycle_page
 from lifestage.lifecycle.metrics.report.lookup import SAME, Figures, in_unit
 from lifestage.lifecycle.policy import Policy, parse
+from lifestage.schemas import INSTANT
 from tests.lifecycle.metrics.metric_shops import POLICY_TEXT, SmallShop, small_policy
 
 DAY = 86_400_000_000
@@ -96,6 +98,7 @@ def report(policy: Policy) -> LifecycleReport:
         policy=policy,
         horizon_days=365,
         at_risk=[{**row, "reasons": [f"why {EVIL}"]}],
+        about_to=[{"stage": "old", "next_stage": "shaky", "customers": 7, "clv": None}],
         release=EVIL,
     )
 
@@ -126,7 +129,7 @@ def test_whatever_comes_from_data_is_escaped(html: str) -> None:
 
 def test_every_sentence_is_there_in_chinese_too(html: str) -> None:
     page = Page(html)
-    assert page.tags.count("h2") == 9
+    assert page.tags.count("h2") == 10
     headings = re.findall(r"<h2[^>]*>(.*?)</h2>", html)
     assert all('lang="zh"' in heading for heading in headings)
     assert all('lang="zh"' in text for text in re.findall(r"<figcaption>(.*?)</figcaption>", html))
@@ -205,6 +208,36 @@ def test_pictures_of_all_kinds(report: LifecycleReport) -> None:
         if r["group"] is None and r["metric"] == "ltv_cac" and r["channel"] is not None
     )
     assert [bar.get_width() for bar in bars.patches] == pytest.approx(values)
+
+
+def test_foreseen_moves_are_counted_up_to_the_last_day() -> None:
+    def row(
+        number: int, stage: str, then: str | None, days: float | None, clv: float | None
+    ) -> dict[str, Any]:
+        at = None if days is None else round(days * DAY)
+        return {
+            "customer_id": f"{number}",
+            "stage": stage,
+            "next_stage": then,
+            "next_stage_at": at,
+            "clv": clv,
+        }
+
+    rows = [
+        row(1, "a", "b", 130, 2.0),  # on the last day
+        row(2, "a", "b", 130 + 1e-6, 9.0),
+        row(3, "a", "b", 101, None),
+        row(4, "c", "b", 101, None),
+        row(5, "a", None, None, 5.0),
+    ]
+    schema = pa.schema({n: pa.string() for n in ("customer_id", "stage", "next_stage")})
+    schema = schema.append(pa.field("next_stage_at", INSTANT)).append(pa.field("clv", pa.float64()))
+    scores = pa.Table.from_pylist(rows, schema=schema)
+    assert about_to_move(scores, 100 * DAY) == [
+        {"stage": "a", "next_stage": "b", "customers": 2, "clv": 2.0},
+        {"stage": "c", "next_stage": "b", "customers": 1, "clv": None},
+    ]
+    assert about_to_move(scores.select(["customer_id", "stage"]), 100 * DAY) == []
 
 
 def test_values_are_told_in_their_unit() -> None:

@@ -16,6 +16,7 @@ from lifestage.lifecycle.metrics.levels import MISSING
 from lifestage.lifecycle.metrics.plots import pictures
 from lifestage.lifecycle.metrics.plots.moves import last_moves
 from lifestage.lifecycle.metrics.report import sentences
+from lifestage.lifecycle.metrics.report.ahead import SOON_DAYS
 from lifestage.lifecycle.metrics.report.cards import Card, cards, named
 from lifestage.lifecycle.metrics.report.lookup import LACKING, SAME, Figures, in_unit
 from lifestage.lifecycle.metrics.tables import LifecycleMetrics
@@ -52,7 +53,9 @@ class LifecycleReport:
     horizon_days: int
     """Of the CLV."""
     at_risk: Sequence[Mapping[str, Any]] = ()
-    """Rows of at_risk.most_at_stake."""
+    """Rows of schemas.SCORE, those to look after first."""
+    about_to: Sequence[Mapping[str, Any]] = ()
+    """Rows of ahead.about_to_move."""
     release: str = ""
 
 
@@ -98,6 +101,7 @@ def lifecycle_page(report: LifecycleReport) -> str:
         flows=flows[::-1][:PERIODS],
         moves=moved[:MOVES],
         labels=labels,
+        soon_days=SOON_DAYS,
         same=SAME,
         comparable=figures.comparable,
         channels=_channels(metrics, report.currency),
