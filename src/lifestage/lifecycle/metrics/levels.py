@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 COHORT = "cohort"
 """Group by the local month of the first order known at the newest frame."""
 MISSING = "(missing)"
-MOST_GROUPS = 50
+MOST_GROUPS = 120
 MOST_CHANNELS = 1_000
 
 
