@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from lifestage.settings import Shop
 
 DESCRIPTION = """Print the newest scoring run: customers, value and churn risk per stage, the most valuable customers at
-risk and why, who is about to change stage, how far the model beats the plain rule, and the flow between stages over the months staged so far."""
+risk and why, who is about to change stage, how far the model beats the plain rule, and the flow between stages over
+the months staged so far."""
 
 
 def report(shop: "Shop") -> None:

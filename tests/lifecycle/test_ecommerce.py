@@ -337,7 +337,7 @@ def test_reasons_of_a_customer_at_risk() -> None:
     assert got["stage"] == "at_risk"
     assert got["action"] == "active_contact"
     assert got["reasons"] == [
-        "at_risk: last order 96 days ago",
+        "at_risk: no order for 96 days, over twice the usual 41",
         "beyond_rhythm: no order for 96 days, 2.3 times the usual 41",
         "likely_to_leave: 81% likely not to order again in time, more than 93% of customers",
     ]
@@ -345,7 +345,8 @@ def test_reasons_of_a_customer_at_risk() -> None:
 
 def test_reasons_of_the_lapsed_and_of_the_cold() -> None:
     assert decide(once(546.0))["reasons"] == ["win_back: last order 546 days ago"]
-    assert decide({"order_count": 0.0, "days_since_first_contact": 200.0})["reasons"] == []
+    cold = decide({"order_count": 0.0, "days_since_first_contact": 200.0})
+    assert cold["reasons"] == ["win_back: first contact 200 days ago, and no order"]
 
 
 @pytest.mark.parametrize("was", [None, *(stage.name for stage in PRESET.stages), "unheard_of"])

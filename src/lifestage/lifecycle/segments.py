@@ -58,7 +58,7 @@ _CODES = np.array([[list(ELEVEN).index(name) for name in row] for row in GRID])
 
 def quintile(percentile: Floats) -> Integers:
     """int64[n] 1 to 5: the fifth of the reference distribution, lower ends included; NaN gives 1."""
-    known = np.nan_to_num(percentile, nan=0.0)
+    known = np.clip(np.nan_to_num(percentile, nan=0.0), 0.0, 1.0)
     return np.clip(np.floor(known * 5).astype(np.int64) + 1, 1, 5)
 
 

@@ -119,6 +119,12 @@ def stage_codes(policy: Policy, columns: Block, as_of: int, previous: pa.Table |
     return np.asarray(answers[STAGE], np.int64)
 
 
+def block_of(policy: Policy, columns: Block, as_of: int, previous: pa.Table | None) -> pa.Table:
+    """The table that the policy's query reads; arguments as of `assign`."""
+    held = _previous(previous, columns, columns.num_rows)
+    return pa.table(_block(policy, plan(policy), columns, as_of, held))
+
+
 def _block(
     policy: Policy, ready: Plan, columns: Block, as_of: int, held: tuple[pa.Array, pa.Array]
 ) -> dict[str, pa.Array]:
