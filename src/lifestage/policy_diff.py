@@ -5,9 +5,9 @@ import io
 
 import pyarrow as pa
 
-from lifestage.contacts import inert
 from lifestage.lifecycle.comparison import Comparison, Move, flows, movers_of
 from lifestage.lifecycle.policy import Policy
+from lifestage.spreadsheet import text_cell
 from lifestage.summary import text_table
 
 COLUMNS = (
@@ -89,7 +89,7 @@ def _stages_table(found: Comparison, old: Policy, new: Policy) -> str:
 
 
 def movers_csv(both: pa.Table) -> str:
-    """The customers who move (comparison.BOTH) as CSV text, the most valuable first; no cell is a formula."""
+    """The customers who move (comparison.BOTH) as CSV text, the most valuable first; no cell runs or loses digits."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(COLUMNS)
@@ -103,7 +103,7 @@ def _cell(name: str, value: object) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.2f}" if name == "clv" else f"{value:.4f}"
-    return inert("; ".join(value) if isinstance(value, list) else str(value))
+    return text_cell("; ".join(value) if isinstance(value, list) else str(value))
 
 
 def flow_picture(found: Comparison, old: Policy, new: Policy, title: str, kind: str = "svg") -> bytes:

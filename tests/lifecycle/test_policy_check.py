@@ -404,3 +404,13 @@ def test_a_report_reads_as_sentences_and_as_json() -> None:
     document = as_json(found(report, "gap")[0])
     assert document["own"] == 1
     assert document["example"] == {"customer": "c0", "own": True, "values": {"order_count": 2.0}}
+
+
+@pytest.mark.skipif("alerts" not in Policy.model_fields, reason="policies have no alert rules yet")
+def test_an_alert_that_never_holds() -> None:
+    rules = [
+        {"name": "rare", "labels": LABELS, "stage": "many", "when": "clv > 371 AND clv < 371.5"},
+        {"name": "never", "labels": LABELS, "stage": "many", "when": "order_count < 2"},
+    ]
+    never = found(check(policy(NONE, FEW_ORDERS, MANY, alerts=rules), generated=FEW), "alert_never")
+    assert [finding.names for finding in never] == [("never",)]
