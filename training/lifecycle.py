@@ -38,6 +38,7 @@ def lifecycle(shop: "Shop", group: str | None, period_days: int, out: Path | Non
     from lifestage.lifecycle.policy import parse_text
     from lifestage.runs import Run
     from lifestage.store import open_store
+    from training.whole_file import write_text
 
     hold(shop.output)  # history, runs and store must be of one time
     current = open_store(shop.store_url).current()
@@ -69,11 +70,11 @@ def lifecycle(shop: "Shop", group: str | None, period_days: int, out: Path | Non
     page = target / "lifecycle_report.html"
     try:
         _write(metrics, target / "lifecycle")
-        page.write_text(lifecycle_page(report), encoding="utf-8")
     except OSError as error:
         raise InputError(
             f"--out {target}: cannot be written ({error.strerror}); name another folder"
         ) from None
+    write_text(page, [lifecycle_page(report)], option="--out")
     say(
         f"{shop.shop}: lifecycle as of {shown(current['as_of'], file.zone)}, {len(frames)} runs, release {folder.name}"
     )

@@ -47,7 +47,7 @@ DERIVED = {"time_in_stage", "time_to_first_value", "lifetime", "plain_lifetime_v
 COUNTS = {"customers", "survey_count", "lifetime_value_total"}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(SEEDS, GROUPS, CORES)
 def test_figures_equal_the_oracle(seed: int, group: str | None, core: str | None) -> None:
     shop = small_shop(seed)
@@ -71,7 +71,7 @@ def test_figures_equal_the_oracle(seed: int, group: str | None, core: str | None
         assert close(row["value"], numerator if key[-1] in COUNTS else value), key
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(SEEDS, GROUPS)
 def test_lifetimes_and_the_plain_formula_equal_the_oracle(seed: int, group: str | None) -> None:
     shop = small_shop(seed)
@@ -84,7 +84,7 @@ def test_lifetimes_and_the_plain_formula_equal_the_oracle(seed: int, group: str 
             assert close(row["value"], expected[key])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(SEEDS, GROUPS)
 def test_moves_and_flow_equal_the_oracle_and_add_up(seed: int, group: str | None) -> None:
     shop = small_shop(seed)
@@ -138,7 +138,7 @@ def test_stays_equal_the_oracle(seed: int, group: str | None) -> None:
             assert row[name] == (km_quantile(known, share) if len(known) >= MINIMUM else None)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(SEEDS, GROUPS)
 def test_cohorts_equal_the_oracle(seed: int, group: str | None) -> None:
     shop = small_shop(seed)
@@ -151,7 +151,7 @@ def test_cohorts_equal_the_oracle(seed: int, group: str | None) -> None:
         assert close(got[key]["share"], active / customers if shown and active is not None else None)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(SEEDS, GROUPS)
 def test_channels_equal_the_oracle(seed: int, group: str | None) -> None:
     shop = small_shop(seed)
@@ -165,7 +165,7 @@ def test_channels_equal_the_oracle(seed: int, group: str | None) -> None:
         assert close(r["value"], numerator / denominator if told else None)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(SEEDS, GROUPS)
 def test_no_row_at_or_after_the_newest_instant_changes_anything(seed: int, group: str | None) -> None:
     shop = small_shop(seed)
