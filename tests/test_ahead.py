@@ -40,7 +40,8 @@ def block(orders: pd.DataFrame, customers: int) -> History:
     for customer in chosen:
         rows = orders[orders["customer_id"] == customer]
         purchases = [
-            {"ordered_at": str(r.ordered_at), "amount": r.amount, "order_id": r.order_id} for r in rows.itertuples()
+            {"ordered_at": str(r.ordered_at), "amount": r.amount, "order_id": r.order_id}
+            for r in rows.itertuples()
         ]
         records.append({"customer_id": customer, "purchases": purchases})
     return history_from_records(records, ZONE)
@@ -68,7 +69,11 @@ def day_by_day(history: History, as_of: int, release: Release, days: int) -> lis
             if told["next_stage"] is None and row["stage"] != first["stage"]:
                 told["next_stage"], told["next_stage_at"] = row["stage"], row["as_of"]
             for role in ("at_risk", "lost"):
-                if roles[row["stage"]] == role and roles[first["stage"]] != role and told[f"{role}_at"] is None:
+                if (
+                    roles[row["stage"]] == role
+                    and roles[first["stage"]] != role
+                    and told[f"{role}_at"] is None
+                ):
                     told[f"{role}_at"] = row["as_of"]
         was = then
     return found
@@ -106,7 +111,8 @@ def test_alone_as_in_the_block(orders: pd.DataFrame, release: Release) -> None:
     staged = decide_block(history, AS_OF, release)
     together = look_ahead(history, AS_OF, release, staged, (30, 60, 90))
     alone = [
-        look_ahead(history.one(i), AS_OF, release, staged.slice(i, 1), (30, 60, 90)) for i in range(len(history))
+        look_ahead(history.one(i), AS_OF, release, staged.slice(i, 1), (30, 60, 90))
+        for i in range(len(history))
     ]
     assert together.equals(pa.concat_tables(alone).combine_chunks())
 

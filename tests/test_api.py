@@ -13,6 +13,7 @@ from lifestage.online import history_from_records
 from lifestage.release import Release
 from lifestage.schemas import SCORE
 
+
 def test_one_complete_row_a_customer(release: Release, orders: pd.DataFrame) -> None:
     scores = lifestage.score(release, orders)
     assert list(scores.columns) == SCORE.names

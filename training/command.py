@@ -87,6 +87,9 @@ def main(made: argparse.ArgumentParser, run: Callable[[argparse.Namespace], Any]
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(BAD_INPUT) from None
+    except BrokenPipeError:  # the reader, e.g. head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
     except KeyboardInterrupt:
         print("stopped; nothing half-written is in use", file=sys.stderr)
         raise SystemExit(130) from None

@@ -1,7 +1,6 @@
 """Make the challengers champions: move the aliases and publish the release that scoring reads."""
 
 import argparse
-import hashlib
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -72,6 +71,7 @@ def promote(
     from lifestage.churn.model import ChurnModel, load_spec
     from lifestage.clv.model import ClvModel
     from lifestage.lifecycle import policy as policies
+    from lifestage.policy_release import content_name
     from lifestage.references import collect
     from lifestage.samples import reference_columns
     from lifestage.tracking import CHALLENGER, CHAMPION, Tracker
@@ -105,10 +105,8 @@ def promote(
             )
         manifests = [(folder / bundle.MANIFEST).read_bytes() for folder in (churn, *others)]
         wanted = shop.scoring.reasons.model_dump_json()
-        content = hashlib.sha256(
-            b"".join([*manifests, policy.source.encode(), reference.to_bytes(), wanted.encode()])
-        ).hexdigest()
-        name = f"{shop.shop}-{shown(facts['as_of'], file.zone)[:10]}-{content[:8]}"
+        prefix = f"{shop.shop}-{shown(facts['as_of'], file.zone)[:10]}"
+        name = content_name(prefix, manifests, policy.source, reference.to_bytes(), wanted)
         if not (shop.releases / name).exists():
             meta = {
                 "shop": shop.shop,

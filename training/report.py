@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from lifestage.settings import Shop
 
 DESCRIPTION = """Print the newest scoring run: customers, value and churn risk per stage, the most valuable customers at
-risk and why, how far the model beats the plain rule, and the flow between stages over the months staged so far."""
+risk and why, who is about to change stage, how far the model beats the plain rule, and the flow between stages over
+the months staged so far."""
 
 
 def report(shop: "Shop") -> None:
@@ -55,6 +56,9 @@ def report(shop: "Shop") -> None:
     )
     say(f"The ten {least}, and why")
     say(summary.at_risk_text(scores, policy, shop.currency, shop.timezone))
+    say()
+    say("About to become, if nothing happens (training.export --where \"next_stage = '...'\" lists them)")
+    say(summary.about_to_text(scores, policy, run.as_of, shop.currency))
     say()
     say("What the model adds to the plain rules")
     say(summary.grade_text(manifest["metrics"][f"{shop.shop}-churn"]))

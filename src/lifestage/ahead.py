@@ -46,6 +46,16 @@ class _State:
     """Days from as_of on, so below 0 for a stage of before."""
 
 
+@dataclass(frozen=True)
+class _Stretch:
+    """The way between two looks: their days, and what the policy reads of each customer at each."""
+
+    low: int
+    before: dict[str, pa.Array]
+    high: int
+    behind: dict[str, pa.Array]
+
+
 class _Found:
     """What was met on the way so far; days from as_of on, NaN = not met."""
 
@@ -67,7 +77,13 @@ class _Found:
 
 
 def look_ahead(
-    history: History, as_of: int, release: Release, staged: pa.Table, looks: Sequence[int], *, threads: int = 0
+    history: History,
+    as_of: int,
+    release: Release,
+    staged: pa.Table,
+    looks: Sequence[int],
+    *,
+    threads: int = 0,
 ) -> pa.Table:
     """One row per customer of the block, AHEAD.
 
@@ -78,18 +94,20 @@ def look_ahead(
     policy = release.policy
     names = [stage.name for stage in policy.stages]
     stage = np.asarray(pc.index_in(staged["stage"], pa.array(names)).fill_null(-1).to_numpy(), np.int64)
-    since = pc.divide(pc.subtract(staged["stage_since"].cast(pa.int64()), as_of).cast(pa.float64(), safe=False), DAY)
+    since = pc.divide(
+        pc.subtract(staged["stage_since"].cast(pa.int64()), as_of).cast(pa.float64(), safe=False), DAY
+    )
     found = _Found(policy, stage)
     rows = np.flatnonzero((stage >= 0) & ~found.lost[stage])
     if len(rows) and looks:
         known = history.cut(as_of).take(rows)
         way = _Way(known, as_of, replace(release, reasons=NO_REASONS), threads)
         state = _State(np.zeros(len(rows), np.int64), stage[rows], since.to_numpy()[rows])
-        left, left_day = way.columns(0), 0
-        for day in looks:
-            right = way.columns(day)
-            way.walk(state, (left_day, left), (day, right), rows, found)
-            left, left_day = right, day
+        low, before = 0, way.columns(0)
+        for high in looks:
+            behind = way.columns(high)
+            way.walk(state, _Stretch(low, before, high, behind), rows, found)
+            low, before = high, behind
     return _table(found, names, as_of, history.zone)
 
 
@@ -129,20 +147,13 @@ class _Way:
         found = condition_columns(self._history, at, self._release, threads=self._threads)
         return {name: column for name, column in found.items() if name in self._wanted}
 
-    def walk(
-        self,
-        state: _State,
-        left: tuple[int, dict[str, pa.Array]],
-        right: tuple[int, dict[str, pa.Array]],
-        rows: Ints,
-        found: _Found,
-    ) -> None:
-        """Follow everybody from the left look to the right one; `rows` are their places in `found`."""
-        (low, before), (high, behind) = left, right
+    def walk(self, state: _State, stretch: _Stretch, rows: Ints, found: _Found) -> None:
+        """Follow everybody over a stretch; `rows` are their places in `found`."""
+        low, high = stretch.low, stretch.high
         going = np.arange(len(rows))
         for _ in range(CHANGES):
             end = np.full(len(going), high)
-            then = self._stages(state, going, end, low, before, high, behind)
+            then = self._stages(state, stretch, going, end)
             going = going[then != state.stage[going]]
             if not len(going):
                 break
@@ -150,36 +161,29 @@ class _Way:
             while (open_ := last - first > 1).any():  # changed by `last`, not yet at `first`
                 some = going[open_]
                 middle = (first[open_] + last[open_]) // 2
-                moved = self._stages(state, some, middle, low, before, high, behind) != state.stage[some]
+                moved = self._stages(state, stretch, some, middle) != state.stage[some]
                 last[open_] = np.where(moved, middle, last[open_])
                 first[open_] = np.where(moved, first[open_], middle)
-            stage = self._stages(state, going, last, low, before, high, behind)
+            stage = self._stages(state, stretch, going, last)
             state.stage[going], state.since[going], state.day[going] = stage, last.astype(np.float64), last
             found.meet(rows[going], stage, last)
             going = going[last < high]
         state.day[:] = high
 
-    def _stages(
-        self,
-        state: _State,
-        rows: Ints,
-        days: Ints,
-        low: int,
-        before: dict[str, pa.Array],
-        high: int,
-        behind: dict[str, pa.Array],
-    ) -> Ints:
-        """The stage of each of `rows` on a day of its own between two looks, as places in the policy."""
+    def _stages(self, state: _State, stretch: _Stretch, rows: Ints, days: Ints) -> Ints:
+        """The stage of each of `rows` on a day of its own of a stretch, as places in the policy."""
         policy = self._release.policy
         which = pa.array(rows)
         columns = {
-            name: _between(column.take(which), behind[name].take(which), days, low, high)
-            for name, column in before.items()
+            name: _between(
+                column.take(which), stretch.behind[name].take(which), days, stretch.low, stretch.high
+            )
+            for name, column in stretch.before.items()
         }
         last = columns.get(_LAST_EVENT.get(self._definition.name, ""))
         if last is not None:
             soon = pc.less_equal(last, float(self._definition.active_within_days))
-            columns["eligible"] = pc.fill_null(pc.and_(before["eligible"].take(which), soon), False)
+            columns["eligible"] = pc.fill_null(pc.and_(stretch.before["eligible"].take(which), soon), False)
         for name in _OF_CHURN:
             if name in columns:
                 columns[name] = pc.if_else(columns["eligible"], columns[name], None)

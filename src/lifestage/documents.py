@@ -119,6 +119,9 @@ def read_yaml(content: bytes | str, where: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         problem = str(getattr(error, "problem", error))
+        above = text.split("\n")[max(mark.line - 1, 0) : mark.line + 1] if mark else []
+        if any("：" in line.split("#")[0] for line in above):
+            problem = f"{problem}; write ':' and a space after a key, not '：'"
         hint = next((f"; {h}" for words, h in _HINTS.items() if words in problem), "")
         raise InputError(f"{where}: is not valid YAML{line}: {problem}{hint}") from None
 
@@ -130,7 +133,8 @@ _HINTS = {
     "could not find expected ':'": "a key lacks its ':', or a quotation mark is not closed further up",
     "unexpected end of stream": "a quotation mark is not closed",
     "expected <block end>": "this line does not stand below the ones before it; give it the same indentation",
-    "expected ',' or": "a bracket or brace opened further up is not closed, or a comma is missing",
+    "expected ',' or": "a bracket or brace opened further up is not closed, a comma is missing, or a text "
+    "that holds ': ' or ',' needs quotes",
     "undefined alias": "put a text that begins with * or & in quotes",
 }
 """The YAML reader's words -> what a person most often did."""

@@ -212,7 +212,10 @@ SCORE = pa.schema(
             pa.string(),
         ),  # first other stage if nothing happens; null: none in the time looked ahead
         ("next_stage_at", INSTANT),  # the local midnight from which on
-        ("at_risk_at", INSTANT),  # from when on in a stage of role at_risk if nothing happens; null: is so, or never
+        (
+            "at_risk_at",
+            INSTANT,
+        ),  # from when on in a stage of role at_risk if nothing happens; null: is so, or never
         ("lost_at", INSTANT),  # the same of role lost
         ("tier", pa.string()),
         ("segment", pa.string()),

@@ -39,16 +39,17 @@ _RISK_CHANGES = (
     " WHERE stage IS NOT NULL AND coalesce(risk, '') <> coalesce((SELECT h.risk FROM risk_history AS h"
     " WHERE h.customer_id = s.customer_id AND h.as_of < s.as_of ORDER BY h.as_of DESC LIMIT 1), '-')"
 )
-# A history has a row at this as_of only where it changed, so a row of the right state is the entry itself.
+# A history has a row at this as_of only where it changed, so a row of the right state is the entry itself. CROSS JOIN
+# keeps SQLite to this order: the wide scores are read for the few who have entered only.
 _ENTRIES = (
     f"INSERT INTO alerts ({', '.join(COLUMNS)})"
     f" SELECT s.customer_id, a.alert, s.as_of, :label_en, :label_zh, {', '.join(f's.{c}' for c in _OF_SCORE)}"
-    " FROM loading.holding AS a JOIN loading.scores AS s ON s.customer_id = a.customer_id"
-    " JOIN {kind}_history AS h ON h.customer_id = s.customer_id AND h.as_of = s.as_of"
-    " WHERE a.alert = :alert AND h.{kind} = :state AND (:first_sight = 1 OR EXISTS (SELECT 1 FROM {kind}_history"
-    " AS e WHERE e.customer_id = s.customer_id AND e.as_of < s.as_of))"
-    " AND NOT EXISTS (SELECT 1 FROM alerts AS o WHERE o.customer_id = s.customer_id AND o.alert = a.alert"
-    " AND o.entered_at >= s.as_of)"
+    " FROM loading.holding AS a CROSS JOIN {kind}_history AS h CROSS JOIN loading.scores AS s"
+    " WHERE a.alert = :alert AND h.customer_id = a.customer_id AND h.as_of = :as_of AND h.{kind} = :state"
+    " AND (:first_sight = 1 OR EXISTS (SELECT 1 FROM {kind}_history AS e WHERE e.customer_id = a.customer_id"
+    " AND e.as_of < :as_of)) AND s.customer_id = a.customer_id"
+    " AND NOT EXISTS (SELECT 1 FROM alerts AS o WHERE o.customer_id = a.customer_id AND o.alert = a.alert"
+    " AND o.entered_at >= :as_of)"
 )
 
 

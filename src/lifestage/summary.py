@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from lifestage.churn.grade import GRADES, MEANING
 from lifestage.lifecycle.policy import Policy
-from lifestage.localtime import moment
+from lifestage.localtime import DAY, moment
 
 TOP = 10
 
@@ -79,11 +79,11 @@ def stages_text(scores: pa.Table, policy: Policy, currency: str) -> str:
 def most_valuable_at_risk(scores: pa.Table, policy: Policy, top: int = TOP) -> pa.Table:
     """The `top` customers at risk with the highest clv, highest first; without it, of the highest risk.
 
-    At risk = in the stage at_risk; under a policy without it, of risk high.
+    At risk = in a stage of role at_risk; under a policy without one, of risk high.
     """
-    staged = any(stage.name == "at_risk" for stage in policy.stages)
+    staged = [stage.name for stage in policy.stages if stage.role == "at_risk"]
     at_risk = scores.filter(
-        pc.equal(scores["stage"], "at_risk") if staged else pc.equal(scores["risk"], "high")
+        pc.is_in(scores["stage"], pa.array(staged)) if staged else pc.equal(scores["risk"], "high")
     )
     keys = [("clv", "descending"), ("churn_probability", "descending"), ("customer_id", "ascending")]
     order = pc.sort_indices(at_risk, sort_keys=keys)
@@ -108,6 +108,19 @@ def at_risk_text(scores: pa.Table, policy: Policy, currency: str, zone: str) -> 
         return "  nobody is at risk"
     header = ["customer", "tier", f"value, {currency}", "churn risk", "since", "why"]
     return text_table(header, rows, left=(0, 1, 5))
+
+
+def about_to_text(scores: pa.Table, policy: Policy, as_of: int, currency: str, days: int = 30) -> str:
+    """Who is about to become what if nothing happens: moves foreseen within so many days, by stage of now and then."""
+    end = pa.scalar(as_of + days * DAY, pa.int64()).cast(scores.schema.field("next_stage_at").type)
+    soon = scores.filter(pc.less_equal(scores["next_stage_at"], end))
+    if not len(soon):
+        return f"  nobody's stage is foreseen to change within {days} days"
+    grouped = soon.group_by(["stage", "next_stage"]).aggregate([("customer_id", "count"), ("clv", "sum")])
+    place = {stage.name: i for i, stage in enumerate(policy.stages)}
+    rows = sorted(grouped.to_pylist(), key=lambda r: (place[r["next_stage"]], place[r["stage"]]))
+    table = [[r["stage"], r["next_stage"], f"{r['customer_id_count']:,}", _money(r["clv_sum"])] for r in rows]
+    return text_table(["now", f"within {days} days", "customers", f"value, {currency}"], table, left=(0, 1))
 
 
 def short(text: str, width: int = 70) -> str:

@@ -237,3 +237,22 @@ def test_any_order_of_runs_tells_what_the_plain_rules_tell(
             assert count == len(told.alerts - before)
             assert publish(store, day, dict(rows), current=current, rules=rules) == 0  # repeated: nothing
             assert found(store) == told.alerts
+
+
+def test_a_run_that_fails_at_the_last_step_leaves_no_alert(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import lifestage.store as module
+
+    publish(store, 1, {"a": ("new", "")})
+
+    def full(*_args: object) -> str:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(module, "create_scores", full)  # after the alerts were written, within the transaction
+        with pytest.raises(OSError, match="no space left"):
+            publish(store, 2, {"a": ("at_risk", "high")})
+    assert found(store) == set()
+    assert store.rows("SELECT count(*) FROM alert_runs WHERE as_of > ?", (DAY,)) == [(0,)]
+    assert publish(store, 2, {"a": ("at_risk", "high")}) == 2

@@ -55,6 +55,13 @@ def part_clv() -> None:
     clv.run()
 
 
+def part_lifecycle() -> None:
+    """Staging a million customers and one; who goes to and fro between stages, with exit conditions and without."""
+    from tests.benchmarks import lifecycle
+
+    lifecycle.run()
+
+
 def part_simulate() -> None:
     """The simulated shop with a million customers."""
     with tempfile.TemporaryDirectory() as folder:
@@ -77,6 +84,7 @@ PARTS = {
     "features": part_features,
     "churn": part_churn,
     "clv": part_clv,
+    "lifecycle": part_lifecycle,
     "simulate": part_simulate,
     "demo": part_demo,
 }

@@ -35,11 +35,18 @@ LABELS = {"en": "x", "zh": "x"}
 RIGHT = [
     minimal(),
     minimal(stage={"enter": RULES, "exit": "clv < 1", "role": "lost", "preempts": True}),
-    minimal(stage={"actions": ["call", {"name": "x", "en": "x", "zh": "x", "when": "clv > 1"}], "metrics": ["m"]}),
+    minimal(
+        stage={"actions": ["call", {"name": "x", "en": "x", "zh": "x", "when": "clv > 1"}], "metrics": ["m"]}
+    ),
     minimal(segments="rfm_8"),
     minimal(segments=[{"name": "s", "labels": LABELS, "when": "clv > 1"}]),
     minimal(health=[{"name": "h", "labels": LABELS, "weight": 2, "points": "100 * p_alive"}]),
-    minimal(tiers=[{"name": "t", "labels": LABELS, "when": "clv > 1"}], core_event="login", language="zh", version=3),
+    minimal(
+        tiers=[{"name": "t", "labels": LABELS, "when": "clv > 1"}],
+        core_event="login",
+        language="zh",
+        version=3,
+    ),
     minimal(columns=[{"name": "c", "labels": LABELS, "unit": "days", "value": "days_since_last_order / 2"}]),
 ]
 WRONG = [

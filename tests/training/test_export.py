@@ -48,6 +48,13 @@ def test_a_list_ordered_by_value_at_stake(shop: Path, tmp_path: Path) -> None:
     assert {row["价值等级"] for row in best} <= {"黄金（前5%）", "铂金（前1%）"} or all(best)
 
 
+@pytest.fixture
+def unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock of the shared shop would be held until this process ends."""
+    monkeypatch.setattr("training.export.hold", lambda _folder: None)
+
+
+@pytest.mark.usefixtures("unlocked")
 def test_everybody_and_nobody(
     shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,6 +73,7 @@ def test_everybody_and_nobody(
     assert "no customer of 1,200 matches" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("unlocked")
 def test_wrong_use_is_told_in_one_sentence(
     shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

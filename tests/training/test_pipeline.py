@@ -33,6 +33,7 @@ VERBS = (
     "contact",
     "alerts",
     "export",
+    "policy",
     "pipeline",
     "simulate",
 )

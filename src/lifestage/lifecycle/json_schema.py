@@ -41,6 +41,10 @@ def policy_schema() -> Schema:
     }
     segments: Schema = schema["properties"]["segments"]
     groups = {key: segments.pop(key) for key in ("items", "type") if key in segments}
-    schema["properties"]["segments"] = {**segments, "default": "rfm_11", "anyOf": [{"enum": list(GROUPINGS)}, groups]}
+    schema["properties"]["segments"] = {
+        **segments,
+        "default": "rfm_11",
+        "anyOf": [{"enum": list(GROUPINGS)}, groups],
+    }
     del schema["properties"]["grouping"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Lifestage policy"}

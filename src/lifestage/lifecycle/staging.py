@@ -85,7 +85,7 @@ def assign(
     ready = plan(policy, more)
     n = columns.num_rows
     was, since = _previous(previous, columns, n)
-    block = _block(policy, ready, columns, as_of, was, since)
+    block = _block(policy, ready, columns, as_of, (was, since))
     answers = _asked(policy, ready, block)
     stage = _named([s.name for s in policy.stages], answers[STAGE])
     stays = pc.fill_null(pc.equal(stage, was), False)
@@ -101,10 +101,10 @@ def assign(
         else _named([group.name for group in policy.segments], answers[SEGMENT]),
         "risk": _named([level.name for level in policy.risk], answers[RISK]),
         "signals": _signals(policy, answers, n),
-        "health": answers[HEALTH].combine_chunks() if policy.health else pa.nulls(n, pa.float64()),
+        "health": answers[HEALTH] if policy.health else pa.nulls(n, pa.float64()),
         "health_parts": _health_parts(policy, answers, n),
         "action": _named(ready.actions, answers[ACTION]),
-        "reasons": answers[REASONS].combine_chunks(),
+        "reasons": answers[REASONS],
         "alerts": _alerts(policy, answers, n),
         "policy": pa.array([policy.label], pa.string()).take(pa.array(np.zeros(n, np.int64))),
     }
@@ -115,14 +115,21 @@ def stage_codes(policy: Policy, columns: Block, as_of: int, previous: pa.Table |
     """The stage of each customer alone, as its place in the policy, int64[n]; see `assign`."""
     ready = stage_plan(policy)
     was, since = _previous(previous, columns, columns.num_rows)
-    answers = _asked(policy, ready, _block(policy, ready, columns, as_of, was, since))
-    return np.asarray(answers[STAGE].to_numpy(), np.int64)
+    answers = _asked(policy, ready, _block(policy, ready, columns, as_of, (was, since)))
+    return np.asarray(answers[STAGE], np.int64)
+
+
+def block_of(policy: Policy, columns: Block, as_of: int, previous: pa.Table | None) -> pa.Table:
+    """The table that the policy's query reads; arguments as of `assign`."""
+    held = _previous(previous, columns, columns.num_rows)
+    return pa.table(_block(policy, plan(policy), columns, as_of, held))
 
 
 def _block(
-    policy: Policy, ready: Plan, columns: Block, as_of: int, was: pa.Array, since: pa.Array
+    policy: Policy, ready: Plan, columns: Block, as_of: int, held: tuple[pa.Array, pa.Array]
 ) -> dict[str, pa.Array]:
-    """What a plan's query reads, by name."""
+    """What a plan's query reads, by name; `held` are the previous stage and its beginning."""
+    was, since = held
     block = {"previous_stage": was}
     wanted = set(ready.inputs)
     if "days_in_stage" in wanted:
@@ -138,7 +145,7 @@ def _block(
     return {name: block[name] if name in block else _given(columns, name, policy) for name in ready.inputs}
 
 
-def _asked(policy: Policy, ready: Plan, block: dict[str, pa.Array]) -> pa.Table:
+def _asked(policy: Policy, ready: Plan, block: dict[str, pa.Array]) -> engine.Answers:
     try:
         return engine.query(ready.sql, pa.table(block))
     except duckdb.Error as error:
@@ -162,7 +169,14 @@ def columns_read(policy: Policy) -> tuple[str, ...]:
 
 
 def _array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _typed(column: pa.Array | pa.ChunkedArray, type_: pa.DataType) -> pa.Array:
+    plain = _array(column)
+    return plain if plain.type == type_ else plain.cast(type_)
 
 
 def _given(columns: Block, name: str, policy: Policy) -> pa.Array:
@@ -173,9 +187,7 @@ def _given(columns: Block, name: str, policy: Policy) -> pa.Array:
         raise InputError(
             f"policy {policy.name}: the column '{name}' is missing, but a condition reads it; supply it"
         )
-    column = _array(columns.column(name))
-    type_ = policy.given[name].type
-    return _without_nan(column if column.type == type_ else column.cast(type_))
+    return _without_nan(_typed(columns.column(name), policy.given[name].type))
 
 
 def _without_nan(column: pa.Array) -> pa.Array:
@@ -190,7 +202,7 @@ def _floats(columns: Block, name: str) -> Floats:
     """A float column with NaN for NULL; all NaN where there is none."""
     if name not in columns.schema.names:
         return np.full(columns.num_rows, np.nan)
-    values: Floats = _array(columns.column(name)).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    values: Floats = _typed(columns.column(name), pa.float64()).to_numpy(zero_copy_only=False)
     return values
 
 
@@ -198,21 +210,20 @@ def _previous(previous: pa.Table | None, columns: Block, n: int) -> tuple[pa.Arr
     """Previous stage and its beginning, row by row with `columns`."""
     if previous is None:
         return pa.nulls(n, pa.string()), pa.nulls(n, INSTANT)
-    ids = _array(previous["customer_id"]).cast(pa.string())
-    if not ids.equals(_array(columns.column("customer_id")).cast(pa.string())):
+    ids = _typed(previous["customer_id"], pa.string())
+    if not ids.equals(_typed(columns.column("customer_id"), pa.string())):
         raise ValueError("previous stages must be of the same customers in the same order as the columns")
-    return _array(previous["stage"]).cast(pa.string()), _array(previous["stage_since"]).cast(INSTANT)
+    return _typed(previous["stage"], pa.string()), _typed(previous["stage_since"], INSTANT)
 
 
-def _named(names: Sequence[str], codes: pa.ChunkedArray) -> pa.Array:
+def _named(names: Sequence[str], codes: Integers) -> pa.Array:
     """The names at positions `codes`, NULL at -1."""
-    places = codes.to_numpy()
-    return pa.array(names, pa.string()).take(pa.array(places, mask=places < 0))
+    return pa.array(names, pa.string()).take(pa.array(codes, mask=codes < 0))
 
 
-def _signals(policy: Policy, answers: pa.Table, n: int) -> pa.Array:
+def _signals(policy: Policy, answers: engine.Answers, n: int) -> pa.Array:
     """list<name, level>[n] of the signals that are on, in the policy's order."""
-    levels = [answers[level_of(signal.name)].to_numpy() for signal in policy.signals]
+    levels = [answers[level_of(signal.name)] for signal in policy.signals]
     grid = np.stack(levels, axis=1) if levels else np.empty((n, 0), np.int64)
     rows, which = np.nonzero(grid >= 0)
     names = pa.array([signal.name for signal in policy.signals], pa.string()).take(pa.array(which))
@@ -221,7 +232,7 @@ def _signals(policy: Policy, answers: pa.Table, n: int) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(np.searchsorted(rows, np.arange(n + 1)), pa.int32()), entries)
 
 
-def _alerts(policy: Policy, answers: pa.Table, n: int) -> pa.Array:
+def _alerts(policy: Policy, answers: engine.Answers, n: int) -> pa.Array:
     """list<text>[n] of the alert rules that hold, in the policy's order."""
     held = [np.asarray(answers[answer_of(alert.name)]) for alert in policy.alerts]
     rows, which = np.nonzero(np.stack(held, axis=1) if held else np.empty((n, 0), bool))
@@ -229,12 +240,12 @@ def _alerts(policy: Policy, answers: pa.Table, n: int) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(np.searchsorted(rows, np.arange(n + 1)), pa.int32()), names)
 
 
-def _health_parts(policy: Policy, answers: pa.Table, n: int) -> pa.Array:
+def _health_parts(policy: Policy, answers: engine.Answers, n: int) -> pa.Array:
     """list<name, points>[n]: every part of the health score in the policy's order; NULL without a health score."""
     parts = len(policy.health)
     if not parts:
         return pa.nulls(n, pa.list_(HEALTH_PART))
-    columns = [answers[part_of(part.name)].combine_chunks() for part in policy.health]
+    columns = [answers[part_of(part.name)] for part in policy.health]
     points = pa.concat_arrays(columns).take(pa.array(np.arange(n * parts).reshape(parts, n).T.ravel()))
     which = pa.array(np.tile(np.arange(parts), n))
     names = pa.array([part.name for part in policy.health], pa.string()).take(which)

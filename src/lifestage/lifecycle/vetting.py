@@ -120,10 +120,20 @@ def _expressions(
             if action.when is not None:
                 path = ("stages", i, "actions", j, "when")
                 yield path, f"{name}.actions.{action.name}.when", action.when, condition, to_stages
-    told = [(i, alert.name, alert.when) for i, alert in enumerate(policy.alerts) if alert.when is not None]
-    yield from (
-        (("alerts", i, "when"), f"alerts.{n}.when", w, condition, policy.open_to_alerts) for i, n, w in told
-    )
+    yield from _alerts(policy)
+
+
+def _alerts(policy: Policy) -> Iterator[tuple[Path, str, str, Callable[..., object], Columns]]:
+    """As `_expressions`, of alerts."""
+    for i, alert in enumerate(policy.alerts):
+        if alert.when is not None:
+            yield (
+                ("alerts", i, "when"),
+                f"alerts.{alert.name}.when",
+                alert.when,
+                condition,
+                policy.open_to_alerts,
+            )
 
 
 def _sentences(policy: Policy) -> Iterator[tuple[Path, str, str, Columns]]:
