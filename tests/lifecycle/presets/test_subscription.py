@@ -119,7 +119,10 @@ CASES = [
     Case("won_back", regular(60.0, 80.0), "churned", 60.0),
     Case("churned", regular(60 + 1e-6, 80.0), "churned", 60.0),
     *(Case(stage, term(95.0), "won_back", days) for days, stage in ((0.0, "won_back"), (90 - 1e-6, "won_back"), (90.0, "active"), (None, "won_back"))),
-    Case("at_risk", QUIET, "won_back", 30.0),
+    *(Case(stage, QUIET, "won_back", days) for days, stage in ((0.0, "won_back"), (31 - 1e-6, "won_back"), (31.0, "at_risk"), (None, "at_risk"))),
+    Case("at_risk", {**PAYING, "churn_percentile": 0.9, "churn_probability": 0.5}, "won_back", 31.0, "high_risk"),
+    Case("won_back", {**PAYING, "churn_percentile": 0.9, "churn_probability": 0.5}, "won_back", 30.0, "stays"),
+    Case("at_risk", ended(5.0), "won_back", 5.0),
     Case("won_back", {**QUIET, "days_in_term": 5.0}, "churned", 60.0),
     Case("onboarding", once(5.0), "churned", 60.0),  # a cold contact's first order is no return
     # Actions.
