@@ -59,8 +59,14 @@ def _block(state: State, request: StageRequest) -> dict[str, pa.Array]:
                 _check(i, ids[i], name, value, given)
                 values[name][i] = value
     columns = {name: pa.array(column, given[name].type) for name, column in values.items()}
+    never = pa.compute.equal(columns["order_count"], 0).fill_null(False)
+
+    def ranked(percentile: str, of: str) -> pa.Array:
+        """What the rank is of: only buyers have one by recency, frequency and spend."""
+        return pa.compute.if_else(never, None, columns[of]) if percentile in RFM else columns[of]
+
     for percentile, of in PERCENTILES.items():
-        columns[percentile] = _filled(state, columns[percentile], of, columns[of])
+        columns[percentile] = _filled(state, columns[percentile], of, ranked(percentile, of))
     return {"customer_id": pa.array(ids, pa.string()), **columns}
 
 

@@ -40,6 +40,7 @@ CASES = [
     Case("activation", user(age=37.5, to_core=7 + EPS), rule="late"),
     Case("retention", user(age=37.5, to_core=7.0)),
     Case("acquisition", user(nps_last=9.0, core_event_count=0.0)),
+    *ladder(user(core=0.0, to_core=None), "order_count", (1.0, "acquisition"), (2.0, "revenue"), (None, "acquisition")),
     Case("referral", user(nps_last=9.0, core_event_count=1.0)),
     Case("revenue", regular(5.0, 20.0, days_since_last_event=21.0), action="care_message"),
     Case("revenue", regular(5.0, 20.0, days_since_last_event=21 - EPS), action="cross_sell"),

@@ -36,6 +36,8 @@ CASES = [
     *ladder({**CONTRACT, "order_count": 1.0, "days_since_first_order": 900.0}, "days_since_last_order", (365.0, "purchasing"), (365 + EPS, "maintained"), (None, "maintained")),
     *ladder({**once(400.0), "subscribed": True, "term_count": 2.0}, "recency_over_max_gap", (1.0, "maintained"), (9.0, "maintained")),
     Case("maintained", CONTRACT, rule="contract"),
+    *(Case("purchasing", {**once(365.0), **more}, rule="enter") for more in ({}, {"subscribed": True, "term_count": 2.0})),
+    *(Case("purchasing", {**once(365.0), **more}, "maintained", 9.0) for more in ({}, {"subscribed": True, "term_count": 2.0})),
     Case("maintained", once(400.0), rule="silent"),
     Case("maintained", ended(100.0), rule="contract_over"),
     *ladder(ended(0.0), "days_since_term_end", (0.0, "maintained"), (365 - EPS, "maintained"), (365.0, "maintained"), (365 + EPS, "lost"), (None, "prospect")),

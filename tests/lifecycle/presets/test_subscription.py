@@ -79,6 +79,9 @@ CASES = [
     *ladder(regular(12.0, 20.0), "days_since_last_order", (9.0, "active"), (9 + 1e-6, "renewal_due"), was="renewal_due", days=9.0),
     Case("renewal_due", regular(12.0, 20.0), "renewal_due", 9.0, "stays"),
     Case("at_risk", ended(5.0), "renewal_due", 9.0),
+    Case("renewal_due", {**GROWN, "days_in_term": 335.0}, "expanding", 9.0),
+    Case("expanding", {**GROWN, "days_in_term": 335 - EPS}, "expanding", 9.0),
+    Case("active", term(335 - EPS), "renewal_due", 9.0),
     # At risk: risk is high, or the term has just ended. Left when it is low.
     *ladder(ended(0.0), "days_since_term_end", (0.0, "at_risk"), (30 - EPS, "at_risk"), (30.0, "at_risk"), (30 + EPS, "churned"), (None, "trial")),
     *ladder(QUIET, "days_since_last_event", (21 - EPS, "active"), (21.0, "at_risk"), (None, "active")),
@@ -91,6 +94,7 @@ CASES = [
     *ladder(regular(40.0, 19.0), "days_since_last_order", (14.0, "active"), (14 + EPS, "at_risk"), (None, "active")),
     *ladder(once(100.0), "days_since_last_order", (120.0, "active"), (120 + EPS, "at_risk"), (240.0, "at_risk"), (240 + EPS, "churned"), (None, "active")),
     Case("at_risk", ended(5.0), rule="term_over"),
+    Case("at_risk", ended(30.0), action="renewal_reminder"),
     Case("at_risk", QUIET, rule="silent"),
     Case("at_risk", {**PAYING, "events_30d": 2.0, "events_change_30d": -18.0}, rule="use_down"),
     Case("at_risk", {**PAYING, "churn_percentile": 0.9, "churn_probability": 0.9}, rule="high_risk"),
@@ -115,7 +119,10 @@ CASES = [
     Case("won_back", regular(60.0, 80.0), "churned", 60.0),
     Case("churned", regular(60 + 1e-6, 80.0), "churned", 60.0),
     *(Case(stage, term(95.0), "won_back", days) for days, stage in ((0.0, "won_back"), (90 - 1e-6, "won_back"), (90.0, "active"), (None, "won_back"))),
-    Case("at_risk", QUIET, "won_back", 30.0),
+    *(Case(stage, QUIET, "won_back", days) for days, stage in ((0.0, "won_back"), (31 - 1e-6, "won_back"), (31.0, "at_risk"), (None, "at_risk"))),
+    Case("at_risk", {**PAYING, "churn_percentile": 0.9, "churn_probability": 0.5}, "won_back", 31.0, "high_risk"),
+    Case("won_back", {**PAYING, "churn_percentile": 0.9, "churn_probability": 0.5}, "won_back", 30.0, "stays"),
+    Case("at_risk", ended(5.0), "won_back", 5.0),
     Case("won_back", {**QUIET, "days_in_term": 5.0}, "churned", 60.0),
     Case("onboarding", once(5.0), "churned", 60.0),  # a cold contact's first order is no return
     # Actions.
