@@ -6,13 +6,14 @@ from collections.abc import Callable
 from training.command import accepting, main, parser, say
 
 DESCRIPTION = """Check the data, train both models, promote them into a release, score and stage every customer,
-and print the summary. Each step is a script of its own (python -m training.<step>)."""
+print the summary and write the lifecycle report. Each step is a script of its own (python -m training.<step>)."""
 
 
 def run(args: argparse.Namespace) -> None:
     from lifestage import settings
     from lifestage.localtime import midnight
     from training.check import check
+    from training.lifecycle import MONTH_DAYS, lifecycle
     from training.promote import promote, refuse_older
     from training.report import report
     from training.score import score
@@ -32,6 +33,7 @@ def run(args: argparse.Namespace) -> None:
         ),
         "score and stage": lambda: score(shop, args.as_of, shop.scoring.flow_months),
         "report": lambda: report(shop),
+        "lifecycle report": lambda: lifecycle(shop, None, MONTH_DAYS, None),
     }
     if shop.sources.transactions is None:  # nothing to learn an order's value from
         del steps["train the CLV model"]
