@@ -54,7 +54,7 @@ def _webhook(shop: "Shop", store: "Store", folder: Path, redeliver: bool) -> boo
     import random
     import time
 
-    from lifestage import delivery, outbox, webhooks
+    from lifestage.alerting import delivery, outbox, webhooks
     from lifestage.errors import InputError
     from training.webhook import Poster
     from training.whole_file import write_text
@@ -98,7 +98,7 @@ def _files(shop: "Shop", store: "Store", folder: Path, to: str) -> bool:
 
     import pyarrow.parquet as pq
 
-    from lifestage import outbox
+    from lifestage.alerting import outbox
     from training.command import shown
     from training.whole_file import write_file, write_text
 
@@ -124,7 +124,7 @@ def _files(shop: "Shop", store: "Store", folder: Path, to: str) -> bool:
 def _csv(table: "pa.Table", zone: str) -> "Iterator[str]":
     from zoneinfo import ZoneInfo
 
-    from lifestage.spreadsheet import csv_pieces, day_cell, text_cell
+    from lifestage.lists.spreadsheet import csv_pieces, day_cell, text_cell
 
     local = ZoneInfo(zone)
     digits = {"clv": 2, "churn_probability": 4}

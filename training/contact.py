@@ -24,9 +24,9 @@ def contact(shop: "Shop", out: Path | None, top: int | None) -> Path:
 
     from lifestage.churn.model import ChurnModel
     from lifestage.clv.model import ClvModel
-    from lifestage.contacts import contact_list, contacts_text, csv_text
     from lifestage.errors import InputError
     from lifestage.history_file import HistoryFile
+    from lifestage.lists.contacts import contact_list, contacts_text, csv_text
     from lifestage.runs import Run
     from lifestage.scoring import definition_of
     from lifestage.stakes import current_values, terms_of

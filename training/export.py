@@ -39,12 +39,12 @@ def export(
     """Write the list; returns the file."""
     import numpy as np
 
-    from lifestage import export as lists
     from lifestage import release as releases
     from lifestage.errors import InputError
-    from lifestage.export_words import Wording, list_rows, titles
+    from lifestage.lists import export as lists
+    from lifestage.lists.spreadsheet import csv_pieces
+    from lifestage.lists.wording import Wording, list_rows, titles
     from lifestage.runs import Run
-    from lifestage.spreadsheet import csv_pieces
     from lifestage.store import open_store
     from training.whole_file import write_text
 

@@ -11,9 +11,9 @@ from training.command import bar, main, say, shown, whole
 from training.policy_lists import columns, copy, presets, schema
 
 if TYPE_CHECKING:
-    from lifestage.dry_run import Live
     from lifestage.lifecycle.checking.check import Report
     from lifestage.lifecycle.policy import Policy
+    from lifestage.policies.dry_run import Live
 
 DESCRIPTION = """Write, try and publish the lifecycle policy of a shop: the YAML file that says who is in which stage.
 Nothing but 'publish' changes what is live. A usual way: copy a preset, edit the file, 'check' it, see with 'diff'
@@ -84,8 +84,8 @@ def _slip(message: str) -> bool:
 def _check_own(policy: "Policy", at: "Live", generated: int, *, quiet: bool) -> "Report":
     from contextlib import nullcontext
 
-    from lifestage.dry_run import MOST_CHECKED, own_customers
     from lifestage.lifecycle.checking.check import check
+    from lifestage.policies.dry_run import MOST_CHECKED, own_customers
 
     label = "columns of your customers"
     with nullcontext() if quiet else bar(label, min(at.file.customers, MOST_CHECKED)) as progress:
@@ -97,16 +97,16 @@ def _check_own(policy: "Policy", at: "Live", generated: int, *, quiet: bool) -> 
 
 def _live(config: str) -> "Live":
     from lifestage import settings
-    from lifestage.dry_run import live
+    from lifestage.policies.dry_run import live
 
     return live(settings.load(config))
 
 
 def diff(args: argparse.Namespace) -> None:
     """Print who would move; write the movers and the flow picture."""
-    from lifestage.dry_run import difference
     from lifestage.lifecycle.comparison import compare
-    from lifestage.policy_diff import comparison_text, flow_picture, movers_csv
+    from lifestage.policies.diff import comparison_text, flow_picture, movers_csv
+    from lifestage.policies.dry_run import difference
     from training.exclusive import hold
 
     at = _live(args.config)
@@ -157,7 +157,7 @@ def publish(args: argparse.Namespace) -> None:
     from lifestage.lifecycle.checking.check import GENERATED
     from lifestage.lifecycle.checking.text import finding_lines
     from lifestage.lifecycle.policy import read
-    from lifestage.policy_release import publish
+    from lifestage.policies.publishing import publish
     from training.exclusive import hold
 
     hold(settings.load(args.config).output)

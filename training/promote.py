@@ -71,7 +71,7 @@ def promote(
     from lifestage.churn.model import ChurnModel, load_spec
     from lifestage.clv.model import ClvModel
     from lifestage.lifecycle import policy as policies
-    from lifestage.policy_release import content_name
+    from lifestage.policies.publishing import content_name
     from lifestage.references import collect
     from lifestage.samples import reference_columns
     from lifestage.tracking import CHALLENGER, CHAMPION, Tracker

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from lifestage.delivery import Answer
+from lifestage.alerting.delivery import Answer
 
 
 class Poster:

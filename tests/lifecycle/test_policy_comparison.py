@@ -13,7 +13,7 @@ from lifestage.lifecycle.columns import GIVEN
 from lifestage.lifecycle.comparison import BOTH, compare, flows, movers_of, stage_both
 from lifestage.lifecycle.policy import Policy, parse
 from lifestage.lifecycle.staging import assign
-from lifestage.policy_diff import COLUMNS, comparison_text, flow_picture, movers_csv
+from lifestage.policies.diff import COLUMNS, comparison_text, flow_picture, movers_csv
 from lifestage.schemas import PREVIOUS
 
 T = 1_700_000_000_000_000

@@ -13,13 +13,13 @@ import yaml
 
 from lifestage import release as releases
 from lifestage import settings
-from lifestage.dry_run import difference, live, own_customers
 from lifestage.errors import InputError
 from lifestage.lifecycle.checking.check import check
 from lifestage.lifecycle.columns import GIVEN
 from lifestage.lifecycle.policy import parse_text, read
-from lifestage.policy_release import publish
-from lifestage.shop_columns import own_blocks
+from lifestage.policies.dry_run import difference, live, own_customers
+from lifestage.policies.publishing import publish
+from lifestage.policies.shop_columns import own_blocks
 from training.policy import arguments
 
 from .conftest import CUSTOMERS, script

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from lifestage import outbox
+from lifestage.alerting import outbox
+from lifestage.alerting.webhooks import headers, retry_after, tried_again, wait_seconds
 from lifestage.localtime import SECOND
 from lifestage.store import Store
-from lifestage.webhooks import headers, retry_after, tried_again, wait_seconds
 
 DESTINATION = "webhook"
 GIVE_UP = 3

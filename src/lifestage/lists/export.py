@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lifestage.errors import InputError
-from lifestage.export_words import NESTED, STAKE, TITLES, signal_on
 from lifestage.expressions import referenced, to_sql
 from lifestage.lifecycle.columns import Published, signal_column
 from lifestage.lifecycle.conditions import condition
 from lifestage.lifecycle.policy import Policy
 from lifestage.lifecycle.segments import GROUPINGS
 from lifestage.lifecycle.selection import holds
+from lifestage.lists.wording import NESTED, STAKE, TITLES, signal_on
 from lifestage.localtime import to_local
 from lifestage.ragged import Bools, Floats
 from lifestage.schemas import INSTANT, SCORE

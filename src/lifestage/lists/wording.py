@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from lifestage.lifecycle.columns import signal_column
 from lifestage.lifecycle.policy import Policy
 from lifestage.lifecycle.segments import GROUPINGS
+from lifestage.lists.spreadsheet import day_cell, text_cell
 from lifestage.ragged import Bools, Floats
 from lifestage.schemas import INSTANT, SCORE
-from lifestage.spreadsheet import day_cell, text_cell
 
 Language = Literal["en", "zh"]
 STAKE = "value_at_stake"

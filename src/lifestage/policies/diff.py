@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from lifestage.lifecycle.comparison import Comparison, Move, flows, movers_of
 from lifestage.lifecycle.policy import Policy
-from lifestage.spreadsheet import text_cell
+from lifestage.lists.spreadsheet import text_cell
 from lifestage.summary import text_table
 
 COLUMNS = (

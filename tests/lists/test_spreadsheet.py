@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lifestage.spreadsheet import csv_pieces, day_cell, text_cell
+from lifestage.lists.spreadsheet import csv_pieces, day_cell, text_cell
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lifestage.errors import InputError
-from lifestage.export import best_first, checked, chosen_columns, columns_of, matches, stored
-from lifestage.export_words import TITLES, Wording, list_rows, titles
 from lifestage.lifecycle.policy import load
+from lifestage.lists.export import best_first, checked, chosen_columns, columns_of, matches, stored
+from lifestage.lists.wording import TITLES, Wording, list_rows, titles
 from lifestage.schemas import INSTANT, SCORE
 
 POLICY = load("ecommerce")

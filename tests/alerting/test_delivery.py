@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from lifestage import outbox
-from lifestage.delivery import Outcome, Surroundings, deliver
+from lifestage.alerting import outbox
+from lifestage.alerting.delivery import Outcome, Surroundings, deliver
+from lifestage.alerting.webhooks import secrets_of
 from lifestage.store import Store, open_store
-from lifestage.webhooks import secrets_of
 from training.webhook import Poster
 
 from .receiver import SECRET, Receiver, receiver

@@ -7,7 +7,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from lifestage import outbox, settings
+from lifestage import settings
+from lifestage.alerting import outbox
 from lifestage.errors import InputError
 from lifestage.store import open_store
 from training.alerts import alerts

@@ -5,9 +5,9 @@ from email.utils import format_datetime
 
 import pytest
 
+from lifestage.alerting.webhooks import headers, retry_after, secrets_of, tried_again, wait_seconds
 from lifestage.errors import InputError
 from lifestage.settings.alerts import Webhook
-from lifestage.webhooks import headers, retry_after, secrets_of, tried_again, wait_seconds
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

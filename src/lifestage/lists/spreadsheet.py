@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, tzinfo
 
-from lifestage.contacts import inert
+from lifestage.lists.contacts import inert
 
 _CHANGED = re.compile(
     r"[+-]?[0-9]{12,}"  # shown as 1.23E+11, and beyond 15 digits no longer the same number

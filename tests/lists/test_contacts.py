@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from lifestage.campaign import Profit
-from lifestage.contacts import CONTACTS, contact_list, contacts_text, csv_text, inert
 from lifestage.errors import InputError
+from lifestage.lists.contacts import CONTACTS, contact_list, contacts_text, csv_text, inert
 from lifestage.schemas import SCORE
 
 TERMS = Profit(contact_cost=1, offer_cost=10, success_rate=0.3)

@@ -13,9 +13,9 @@ from lifestage.history_file import HistoryFile
 from lifestage.lifecycle import comparison
 from lifestage.lifecycle.checking.generated import Customers
 from lifestage.lifecycle.policy import Policy, parse_text, read
+from lifestage.policies.shop_columns import own_blocks
 from lifestage.release import Release
 from lifestage.settings import Shop
-from lifestage.shop_columns import own_blocks
 
 MOST_CHECKED = 200_000
 """A check looks at about so many customers of a larger shop."""

@@ -1,0 +1,1 @@
+"""Alerts on their way: the outbox in the store, its delivery, signed webhooks."""

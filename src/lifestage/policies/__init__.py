@@ -1,0 +1,1 @@
+"""A policy before and when it goes live: staged on a shop's own customers, compared, published."""
