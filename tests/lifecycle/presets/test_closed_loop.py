@@ -67,6 +67,8 @@ CASES = [
     Case("expansion", champion(GROWN)),
     Case("expansion", champion(GROWN), "retention", 9.0),
     # Lost, by own rhythm or by days.
+    Case("lost", regular(61.0, 10.0, 20.0, orders_90d=4.0, orders_change_90d=2.0)),
+    Case("lost", regular(61.0, 10.0, 20.0, spend_90d=40.0, spend_change_90d=30.0), "expansion", 9.0),
     *ladder(regular(61.0, 10.0, 20.0), "recency_over_mean_gap", (3.0, "retention"), (3 + EPS, "lost"), (None, "retention")),
     *ladder(regular(61.0, 10.0, 20.0), "recency_over_max_gap", (1.5, "retention"), (1.5 + EPS, "lost"), (None, "retention")),
     *ladder(regular(61.0, 10.0, 20.0), "days_since_last_order", (60.0, "retention"), (60 + EPS, "lost"), (None, "retention")),
