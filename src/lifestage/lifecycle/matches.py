@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from lifestage.lifecycle import engine, staging
 from lifestage.lifecycle.columns import signal_column
-from lifestage.lifecycle.plan import _Steps
+from lifestage.lifecycle.plan import Steps
 from lifestage.lifecycle.policy import Policy
 from lifestage.schemas import PREVIOUS
 
@@ -44,9 +44,9 @@ class Matches:
 
 
 @lru_cache(maxsize=16)
-def _conditions(policy: Policy) -> _Steps:
+def _conditions(policy: Policy) -> Steps:
     """The policy's query as far as every condition stands: step `moves`."""
-    return _Steps(policy)
+    return Steps(policy)
 
 
 def answers(policy: Policy, block: pa.Table, selected: Sequence[str]) -> engine.Answers:
@@ -86,7 +86,7 @@ def matches(policy: Policy, columns: staging.Block, as_of: int, previous: pa.Tab
         block = block.append_column(name, found[name])
     stage = pc.index_in(staged["stage"].combine_chunks(), value_set=pa.array(names)).to_numpy()
     return Matches(
-        ids=staging._array(columns.column("customer_id")).cast(pa.string()),
+        ids=staging.one_array(columns.column("customer_id")).cast(pa.string()),
         block=block.combine_chunks(),
         enter=enter,
         exit=leave,

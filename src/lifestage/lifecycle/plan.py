@@ -55,7 +55,7 @@ class Plan:
 @lru_cache(maxsize=64)
 def plan(policy: Policy, more: tuple[Speaker, ...] = ()) -> Plan:
     """The plan of a checked policy; `more` speak after the policy's own sentences."""
-    made = _Steps(policy)
+    made = Steps(policy)
     rules, actions = made.decided()
     made.alerted()
     made.told(more)
@@ -65,7 +65,7 @@ def plan(policy: Policy, more: tuple[Speaker, ...] = ()) -> Plan:
 @lru_cache(maxsize=64)
 def stage_plan(policy: Policy) -> Plan:
     """The plan of a checked policy that answers STAGE alone."""
-    made = _Steps(policy)
+    made = Steps(policy)
     made.decided()
     return Plan(made.sql(_quoted(STAGE)), made.inputs, (), ())
 
@@ -86,7 +86,7 @@ def _words(code: str, names: Sequence[str]) -> str:
     return f"CASE {code} {words} END" if words else "CAST(NULL AS VARCHAR)"
 
 
-class _Steps:
+class Steps:
     """The query in the making: its steps, and every column that its conditions and sentences read."""
 
     def __init__(self, policy: Policy) -> None:

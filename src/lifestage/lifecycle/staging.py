@@ -168,14 +168,14 @@ def columns_read(policy: Policy) -> tuple[str, ...]:
     return tuple(sorted((inputs | {*ranks}) & set(policy.given)))
 
 
-def _array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+def one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     if not isinstance(column, pa.ChunkedArray):
         return column
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _typed(column: pa.Array | pa.ChunkedArray, type_: pa.DataType) -> pa.Array:
-    plain = _array(column)
+    plain = one_array(column)
     return plain if plain.type == type_ else plain.cast(type_)
 
 
