@@ -186,7 +186,7 @@ def test_columns_of_tables_that_a_shop_lacks_are_missing() -> None:
         assign(POLICY, table.drop_columns(["clv"]), T, None)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(st.one_of(st.none(), st.floats()), min_size=1, max_size=6))
 def test_nan_is_missing(values: list[float | None]) -> None:
     policy = load("ecommerce")
