@@ -48,7 +48,7 @@ serve: install ## serve the current release (CONFIG, HOST, PORT)
 	@$(BIN)/python -m serving --config $(CONFIG) --host $(HOST) --port $(PORT)
 
 test: install-dev ## all tests, two files at a time
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-engines: install-dev ## the tests of Spark (450 MB, Java 17) and PostgreSQL too, which else are skipped
 	@$(BIN)/python -m pip install --quiet -e ".[train,serve,dev,spark,postgres]"

@@ -1,6 +1,7 @@
 """Fixtures that any test may use; the plain functions behind them are in builders.py."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,15 @@ import lifestage
 from lifestage.history import History
 from lifestage.release import Release
 from tests import builders
+
+
+TESTS = Path(__file__).parent
+SLOW = ("training", "notebooks", "serving", "test_api", "test_ahead")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long first, so that no worker is left alone with them at the end."""
+    items.sort(key=lambda item: not item.path.relative_to(TESTS).parts[0].startswith(SLOW))
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,8 @@ def current_values(
     definition: Definition,
     progress: Progress | None = None,
 ) -> Floats:
-    """One per row of a whole run's scores (schemas.SCORE), float64[n], currency; NaN without a purchase.
+    """One per row of a whole run's scores (schemas.SCORE), float64[n], currency; NaN without a purchase, and without a
+    churn probability: who has left already has nothing at stake that a contact could keep.
 
     `model`: the one that scored them. Raises InputError where the history is no longer that of the scores.
     """
@@ -86,7 +87,8 @@ def current_values(
         raise InputError(
             f"{file.path}: is no longer the history that the newest scores were made from; run python -m training.score"
         )
-    return _at_stake(model, everyone, definition, 1.0 - scores["churn_probability"].to_numpy())
+    p_stay = 1.0 - scores["churn_probability"].to_numpy()
+    return np.where(np.isnan(p_stay), np.nan, _at_stake(model, everyone, definition, p_stay))
 
 
 def terms_of(shop: Shop) -> Profit:

@@ -39,7 +39,7 @@ FLOW = pa.schema(
 )
 """One row per stored as_of, stage at the as_of before (null: first seen) and stage; stayers included."""
 
-STAGED = ("customer_id", "as_of", "stage", "stage_since", "risk", "release")
+STAGED = ("customer_id", "as_of", "stage", "stage_since", "risk", "policy", "release")
 """The columns of a score that a back-fill needs."""
 
 _TABLES = (

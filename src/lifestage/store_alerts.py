@@ -2,9 +2,9 @@
 
 A row of the store's table `alerts` is one entry of one customer; its key is customer, rule and time of entry. Rows
 are added, never changed nor taken back. An entry is: the rule holds in the run, the customer was elsewhere at the
-latest earlier as_of stored of them, and the rule is no newer than the run: a rule begins to watch with the first run
-that knows it, which tells nothing. So neither a shop's first run nor a rule added later tells about everybody who is
-there already. Nobody is told about an entry that is not later than the last one they were told of under the same
+latest earlier as_of stored of them, and the latest earlier run was staged by the same policy, to the letter: a rule
+begins to watch with the first run that knows it, which tells nothing. So neither a shop's first run nor a rule added
+later, nor a policy that takes the place of another, tells about everybody who is there already. Nobody is told about an entry that is not later than the last one they were told of under the same
 rule, in whatever order runs are stored.
 """
 
@@ -23,7 +23,7 @@ _OF_SCORE = COLUMNS[COLUMNS.index("stage") :]
 TABLES = (
     "CREATE TABLE IF NOT EXISTS risk_history (customer_id TEXT NOT NULL, as_of INTEGER NOT NULL,"
     " risk TEXT NOT NULL, PRIMARY KEY (customer_id, as_of)) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS alert_runs (alert TEXT NOT NULL, as_of INTEGER NOT NULL,"
+    "CREATE TABLE IF NOT EXISTS alert_runs (alert TEXT NOT NULL, as_of INTEGER NOT NULL, policy TEXT,"
     " PRIMARY KEY (alert, as_of))",
     "CREATE TABLE IF NOT EXISTS alerts (customer_id TEXT NOT NULL, alert TEXT NOT NULL,"
     " entered_at INTEGER NOT NULL, label_en TEXT NOT NULL, label_zh TEXT NOT NULL, stage TEXT,"
@@ -51,6 +51,14 @@ _ENTRIES = (
     " AND NOT EXISTS (SELECT 1 FROM alerts AS o WHERE o.customer_id = a.customer_id AND o.alert = a.alert"
     " AND o.entered_at >= :as_of)"
 )
+_WATCHED = (
+    "SELECT 1 FROM alert_runs WHERE alert = :alert AND policy IS :policy"
+    " AND as_of = (SELECT max(as_of) FROM runs WHERE as_of < :as_of)"
+)
+_KNOWN = (
+    "INSERT INTO alert_runs VALUES (:alert, :as_of, :policy)"
+    " ON CONFLICT (alert, as_of) DO UPDATE SET policy = excluded.policy"
+)
 
 
 def record(writer: sqlite3.Connection, as_of: int, rules: Sequence[Alert], *, current: bool) -> int:
@@ -64,12 +72,13 @@ def record(writer: sqlite3.Connection, as_of: int, rules: Sequence[Alert], *, cu
     writer.execute("DELETE FROM risk_history WHERE as_of = ?", (as_of,))
     writer.execute(_RISK_CHANGES)
     found = 0
+    policy = writer.execute("SELECT policy FROM loading.scores LIMIT 1").fetchone()[0]
     for rule in rules:
-        values = {"alert": rule.name, "as_of": as_of}
-        watched = writer.execute("SELECT 1 FROM alert_runs WHERE alert = :alert AND as_of < :as_of", values)
+        values = {"alert": rule.name, "as_of": as_of, "policy": policy}
+        watched = writer.execute(_WATCHED, values)
         if current and watched.fetchone() is not None:
             values |= {"state": rule.state, "first_sight": int(rule.first_sight)}
             values |= {"label_en": rule.labels.en, "label_zh": rule.labels.zh}
             found += writer.execute(_ENTRIES.format(kind=rule.kind), values).rowcount
-        writer.execute("INSERT INTO alert_runs VALUES (:alert, :as_of) ON CONFLICT DO NOTHING", values)
+        writer.execute(_KNOWN, values)
     return found

@@ -12,6 +12,7 @@ from lifestage.lifecycle.policy import Policy
 from lifestage.localtime import DAY, moment
 
 TOP = 10
+OTHER_POLICY = "(another policy)"
 
 
 def _width(text: str) -> int:
@@ -204,12 +205,18 @@ def _calibration_text(metrics: Mapping[str, float]) -> str:
 
 
 def flow_text(flow: pa.Table, policy: Policy, zone: str) -> str:
-    """Customers per stage at each date staged so far, one line a date. `flow` as of store.flow."""
+    """Customers per stage at each date staged so far, one line a date. `flow` as of store.flow.
+
+    A last column counts those in stages of another policy, which staged that date.
+    """
     names = [stage.name for stage in policy.stages]
     counts: dict[Any, dict[str, int]] = {}
     for row in flow.to_pylist():
         at = counts.setdefault(row["as_of"], {})
-        at[row["stage"]] = at.get(row["stage"], 0) + row["customers"]
+        place = row["stage"] if row["stage"] in names else OTHER_POLICY
+        at[place] = at.get(place, 0) + row["customers"]
+    if any(OTHER_POLICY in found for found in counts.values()):
+        names.append(OTHER_POLICY)
     local = moment(0, zone).tzinfo
     rows = [
         [f"{at.astimezone(local):%Y-%m-%d}", *(f"{found.get(name, 0):,}" for name in names)]

@@ -30,7 +30,7 @@ def holding(stage: str, risk: str) -> tuple[str, ...]:
     return tuple(r.name for r in RULES if r.state == (stage if r.kind == "stage" else risk))
 
 
-def part(path: Path, as_of: int, rows: dict[str, Row]) -> Path:
+def part(path: Path, as_of: int, rows: dict[str, Row], policy: str = "policy 1") -> Path:
     n = len(rows)
     values: dict[str, pa.Array] = {f.name: pa.nulls(n, f.type) for f in SCORE}
     values["customer_id"] = pa.array(rows, pa.string())
@@ -41,9 +41,8 @@ def part(path: Path, as_of: int, rows: dict[str, Row]) -> Path:
     values["alerts"] = pa.array([list(holds) for _, _, holds in rows.values()], pa.list_(pa.string()))
     values["reasons"] = pa.array([["已96天未下单"]] * n, pa.list_(pa.string()))
     values["clv"] = pa.array([12.5] * n)
-    for name in ("release", "policy"):
-        if name in SCORE.names:
-            values[name] = pa.array([f"{name} 1"] * n)
+    values["release"] = pa.array(["release 1"] * n)
+    values["policy"] = pa.array([policy] * n)
     pq.write_table(pa.table(values, schema=SCORE), path)
     return path
 
@@ -55,10 +54,11 @@ def publish(
     *,
     current: bool = True,
     rules: tuple[Alert, ...] = RULES,
+    policy: str = "policy 1",
 ) -> int:
     full = {c: (*row, holding(*row)) if len(row) == 2 else row for c, row in rows.items()}
     store.path.parent.mkdir(exist_ok=True, parents=True)
-    file = part(store.path.parent / "part.parquet", day * DAY, full)
+    file = part(store.path.parent / "part.parquet", day * DAY, full, policy)
     return store.publish(f"run-{day}", day * DAY, [file], current=current, alerts=rules)
 
 
@@ -120,6 +120,14 @@ def test_a_rule_begins_to_watch_with_the_first_run_that_knows_it(store: Store) -
     assert found(store) == {("c1", "begins", 5), ("c1", "at_risk", 6), ("c1", "high_risk", 6)}
 
 
+def test_a_policy_in_the_place_of_another_tells_nobody_at_first(store: Store) -> None:
+    publish(store, 1, {"a": ("new", ""), "b": ("new", "")})
+    assert publish(store, 2, {"a": ("at_risk", ""), "b": ("new", "")}, policy="policy 2") == 0
+    assert publish(store, 3, {"a": ("at_risk", ""), "b": ("at_risk", "")}) == 0  # and back to the first
+    assert publish(store, 4, {"a": ("new", ""), "b": ("at_risk", "")}) == 1
+    assert found(store) == {("a", "begins", 4)}
+
+
 def test_when_is_looked_at_as_they_enter_and_never_again(store: Store) -> None:
     publish(store, 1, {"a": ("new", ""), "b": ("new", "")})
     told = ("at_risk",)
@@ -166,7 +174,7 @@ class Told:
 
     def __init__(self) -> None:
         self.history: dict[str, dict[str, dict[int, str]]] = {"stage": {}, "risk": {}}
-        self.watched: dict[str, set[int]] = {}
+        self.days: dict[int, dict[str, str]] = {}
         self.alerts: set[tuple[str, str, int]] = set()
 
     def before(self, kind: str, customer: str, day: int) -> str | None:
@@ -174,7 +182,9 @@ class Told:
         earlier = [d for d in changes if d < day]
         return changes[max(earlier)] if earlier else None
 
-    def publish(self, day: int, rows: dict[str, Row], current: bool, rules: tuple[Alert, ...]) -> None:
+    def publish(
+        self, day: int, rows: dict[str, Row], current: bool, rules: tuple[Alert, ...], policy: str
+    ) -> None:
         entered: set[tuple[str, str, str]] = set()
         sight: set[tuple[str, str]] = set()
         for kind, place in (("stage", 0), ("risk", 1)):
@@ -188,7 +198,8 @@ class Told:
                     if was is None:
                         sight.add((customer, kind))
         for rule in rules:
-            known = any(d < day for d in self.watched.setdefault(rule.name, set()))
+            earlier = [d for d in self.days if d < day]
+            known = bool(earlier) and self.days[max(earlier)].get(rule.name) == policy
             for customer, row in rows.items():
                 later = [d for c, name, d in self.alerts if (c, name) == (customer, rule.name) and d >= day]
                 if (
@@ -200,11 +211,12 @@ class Told:
                     and not later
                 ):
                     self.alerts.add((customer, rule.name, day))
-            self.watched[rule.name].add(day)
+            self.days.setdefault(day, {})[rule.name] = policy
+        self.days.setdefault(day, {})
 
 
 @st.composite
-def runs(draw: st.DrawFn) -> list[tuple[int, dict[str, Row], bool, tuple[Alert, ...]]]:
+def runs(draw: st.DrawFn) -> list[tuple[int, dict[str, Row], bool, tuple[Alert, ...], str]]:
     made = []
     for _ in range(draw(st.integers(1, 8))):
         if made and draw(st.integers(0, 3)) == 0:
@@ -217,25 +229,34 @@ def runs(draw: st.DrawFn) -> list[tuple[int, dict[str, Row], bool, tuple[Alert, 
             keep = draw(st.integers(0, 7))
             rows[customer] = (stage, risk, tuple(r for i, r in enumerate(holding(stage, risk)) if keep != i))
         rules = draw(st.sampled_from([RULES, RULES, RULES, RULES[:2], ()]))
-        made.append((draw(st.integers(1, 6)), rows, draw(st.integers(0, 4)) > 0, rules))
+        made.append(
+            (
+                draw(st.integers(1, 6)),
+                rows,
+                draw(st.integers(0, 4)) > 0,
+                rules,
+                draw(st.sampled_from(["one", "one", "two"])),
+            )
+        )
     return made
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(runs())
 def test_any_order_of_runs_tells_what_the_plain_rules_tell(
-    sequence: list[tuple[int, dict[str, Row], bool, tuple[Alert, ...]]],
+    sequence: list[tuple[int, dict[str, Row], bool, tuple[Alert, ...], str]],
 ) -> None:
     told = Told()
     with TemporaryDirectory() as folder:
         store = open_store(f"sqlite:///{folder}/store.db")
-        for day, rows, current, rules in sequence:
+        for day, rows, current, rules, policy in sequence:
             before = set(told.alerts)
-            count = publish(store, day, dict(rows), current=current, rules=rules)
-            told.publish(day, rows, current, rules)
+            count = publish(store, day, dict(rows), current=current, rules=rules, policy=policy)
+            told.publish(day, rows, current, rules, policy)
             assert found(store) == told.alerts
             assert count == len(told.alerts - before)
-        assert publish(store, day, dict(rows), current=current, rules=rules) == 0  # repeated: nothing
+        again = publish(store, day, dict(rows), current=current, rules=rules, policy=policy)
+        assert again == 0  # repeated: nothing
         assert found(store) == told.alerts
 
 

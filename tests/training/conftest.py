@@ -3,16 +3,27 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
+from training import exclusive
+
 ROOT = Path(__file__).parents[2]
 CUSTOMERS = 1_200
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(autouse=True)
+def _no_lock_outlives_its_test() -> Iterator[None]:
+    """A script's function called in this process would hold the shop until the process ends."""
+    yield
+    for file in exclusive._held.values():
+        file.close()
+    exclusive._held.clear()
 
 
 def script(folder: Path, verb: str, *args: str) -> "subprocess.CompletedProcess[str]":

@@ -22,7 +22,8 @@ def test_the_page_lies_in_the_output_and_in_mlflow(shop: Path) -> None:
 
 
 def test_segments_and_the_four_parts_are_tables_of_the_run(shop: Path) -> None:
-    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{shop / 'var/mlflow.db'}")
+    database = f"sqlite:///{shop / 'var/mlflow.db'}"
+    client = mlflow.MlflowClient(tracking_uri=database, registry_uri=database)
     run = client.get_run(client.get_model_version_by_alias("shop-churn", "champion").run_id)
     tables = shop / "var/mlflow-artifacts" / run.info.run_id / "artifacts/tables"
     parts = pd.read_csv(tables / "four_way.csv").set_index(["time", "customers"])

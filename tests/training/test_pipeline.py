@@ -84,7 +84,8 @@ def test_the_store_serves_the_run_and_keeps_the_flow(shop: Path) -> None:
 
 
 def test_runs_are_tracked_registered_and_reproducible(shop: Path) -> None:
-    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{shop / 'var/mlflow.db'}")
+    database = f"sqlite:///{shop / 'var/mlflow.db'}"
+    client = mlflow.MlflowClient(tracking_uri=database, registry_uri=database)
     release = json.loads((shop / "var/shop/releases/current.json").read_text())["release"]
     manifest = json.loads((shop / "var/shop/releases" / release / "manifest.json").read_text())
     for kind, metric in (("churn", "roc_auc"), ("clv", "model_orders_mae")):

@@ -34,7 +34,7 @@ def test_two_runs_continue_one_study_and_training_takes_its_section(
     assert "4 trials, 0 of them pruned" in said
     assert "keep" in said or "put into the config" in said
 
-    client = mlflow.MlflowClient(tracking_uri=shop.tracking_uri)
+    client = mlflow.MlflowClient(tracking_uri=shop.tracking_uri, registry_uri=shop.tracking_uri)
     runs = client.search_runs([client.get_experiment_by_name("small").experiment_id])
     parents = [run for run in runs if run.data.tags.get("kind") == "tune"]
     assert {run.info.run_name for run in parents} == {"tune"}
