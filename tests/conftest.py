@@ -13,7 +13,6 @@ from lifestage.history import History
 from lifestage.release import Release
 from tests import builders
 
-
 TESTS = Path(__file__).parent
 SLOW = ("training", "notebooks", "serving", "test_api", "test_ahead")
 

@@ -50,6 +50,13 @@ def lifecycle(shop: "Shop", group: str | None, period_days: int, out: Path | Non
     folder: Path = shop.releases / current["release"]
     text = (folder / "policy.yaml").read_text(encoding="utf-8")
     policy = parse_text(text, "policy.yaml", load_spec(folder / "churn"))
+    other = [at for at, run in runs.items() if _policy(run) != policy.label]
+    runs = {at: run for at, run in runs.items() if at not in other}
+    if other:
+        say(
+            f"{len(other)} earlier runs were staged by another policy and are left out; training.score --flow-months "
+            f"{min(len(other), 60)} stages past months by {policy.label}"
+        )
     file = HistoryFile(shop.output / "history.parquet")
     frames = {at: _frame(runs[at], group) for at in spaced(runs, period_days)}
     with bar("lifecycle metrics", file.customers) as progress:
@@ -87,6 +94,17 @@ def lifecycle(shop: "Shop", group: str | None, period_days: int, out: Path | Non
     say()
     say(f"Tables in {target / 'lifecycle'}; the page: {page}")
     return page
+
+
+def _policy(run: "Run") -> str | None:
+    """The policy that staged a run; None for one of an earlier version, which did not say."""
+    import pyarrow.parquet as pq
+
+    if "policy" not in pq.read_schema(run.parts[0]).names:
+        return None
+    first = next(pq.ParquetFile(run.parts[0]).iter_batches(batch_size=1, columns=["policy"]))
+    label: str | None = first["policy"][0].as_py()
+    return label
 
 
 def _runs(folder: Path) -> list["Run"]:

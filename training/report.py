@@ -49,11 +49,10 @@ def report(shop: "Shop") -> None:
     say(f"Customers, value and churn risk by stage ({value}; churn: {definition_of(shop).short()})")
     say(summary.stages_text(scores, policy, shop.currency))
     say()
-    least = (
-        "most valuable customers at risk"
-        if shop.sources.transactions is not None
-        else "customers most at risk"
-    )
+    least = "customers most at risk"
+    if shop.sources.transactions is not None:
+        staged = any(stage.role == "at_risk" for stage in policy.stages)
+        least = f"most valuable customers {'at risk' if staged else 'of high risk'}"
     say(f"The ten {least}, and why")
     say(summary.at_risk_text(scores, policy, shop.currency, shop.timezone))
     say()

@@ -17,6 +17,10 @@ replaced in one step. With --flow-months N the N month beginnings before as_of a
 release, so that the flow between stages can be seen (they go to the stage history only)."""
 
 
+QUIET_DAYS = 3
+"""Days between the newest row and as_of from which on a word of warning is due."""
+
+
 def month_starts(first: int, as_of: int, months: int, zone: str) -> list[int]:
     """The last `months` local month beginnings in (first, as_of), ascending."""
     from lifestage.localtime import day_of, midnight
@@ -32,6 +36,7 @@ def month_starts(first: int, as_of: int, months: int, zone: str) -> list[int]:
 def score(shop: "Shop", as_of: date | None, flow_months: int) -> "Run":
     """Run and publish; returns the run of as_of."""
     from lifestage import release
+    from lifestage.localtime import DAY
     from lifestage.runs import score_run
     from lifestage.store import open_store
 
@@ -62,6 +67,12 @@ def score(shop: "Shop", as_of: date | None, flow_months: int) -> "Run":
         f"{made.customers:,} customers scored as of {shown(instant, file.zone)} with release {folder.name}"
         f" -> {made.folder}"
     )
+    silent = (instant - file.facts["observed_until"]) // DAY - 1
+    if silent > QUIET_DAYS:
+        say(
+            f"as_of lies {silent} days after the newest row: everybody looks silent for so long, and stages and alerts "
+            "say so; bring newer data, or leave --as-of out"
+        )
     if rules:
         say(f"{alerts:,} new alerts; python -m training.alerts delivers them")
     return made

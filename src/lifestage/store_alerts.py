@@ -4,8 +4,8 @@ A row of the store's table `alerts` is one entry of one customer; its key is cus
 are added, never changed nor taken back. An entry is: the rule holds in the run, the customer was elsewhere at the
 latest earlier as_of stored of them, and the latest earlier run was staged by the same policy, to the letter: a rule
 begins to watch with the first run that knows it, which tells nothing. So neither a shop's first run nor a rule added
-later, nor a policy that takes the place of another, tells about everybody who is there already. Nobody is told about an entry that is not later than the last one they were told of under the same
-rule, in whatever order runs are stored.
+later, nor a policy that takes the place of another, tells about everybody who is there already. Nobody is told about
+an entry that is not later than the last one they were told of under the same rule, in whatever order runs are stored.
 """
 
 import sqlite3

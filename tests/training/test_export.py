@@ -62,10 +62,10 @@ def test_everybody_and_nobody(
     config = settings.load("shop.yaml")
     everybody = rows_of(export(config, None, out=tmp_path / "all.csv"))
     assert len(everybody) == 1_200
-    bought = scores_of(shop)["clv"].is_valid().to_pylist()
+    there = scores_of(shop)["churn_probability"].is_valid().to_pylist()  # who has left has nothing to lose
     stakes = [next(v for k, v in row.items() if k.startswith("Value at stake")) for row in everybody]
-    assert all(stakes[: sum(bought)])
-    assert not any(stakes[sum(bought) :])
+    assert all(stakes[: sum(there)])
+    assert not any(stakes[sum(there) :])
     capsys.readouterr()
     nobody = export(config, "clv < 0", out=tmp_path / "none.csv")
     assert rows_of(nobody) == []
