@@ -24,8 +24,11 @@ FEW = 64
 """Up to so many rows plain Python values are faster than Arrow's streams; the result is the same."""
 Answers: TypeAlias = Mapping[str, npt.NDArray[Any] | pa.Array]
 """Result columns: whole numbers without NULL as NumPy arrays, all others as Arrow arrays."""
-_WHOLE = ("SMALLINT", "INTEGER", "BIGINT")
+_WHOLE = pa.int64()
 _ARROW = {
+    "SMALLINT": _WHOLE,
+    "INTEGER": _WHOLE,
+    "BIGINT": _WHOLE,
     "DOUBLE": pa.float64(),
     "VARCHAR": pa.string(),
     "VARCHAR[]": pa.list_(pa.string()),
@@ -59,30 +62,29 @@ class _Feed:
 class _Prepared:
     def __init__(self, sql: str, schema: pa.Schema) -> None:
         self.feed = _Feed(schema)
+        self.nothing = self.feed.table
         self.connection = _connect()
         self.connection.register(BLOCK, self.feed)
         self.connection.execute(f"PREPARE decision AS {sql}")
+        described = self.connection.execute("EXECUTE decision").description
+        self.types = {name: _ARROW[str(type_)] for name, type_, *_ in described}
 
     def run(self, block: pa.Table) -> Answers:
         self.feed.table = block
         try:
             found = self.connection.execute("EXECUTE decision")
-            if block.num_rows <= FEW:
-                names = [column[0] for column in found.description]
-                rows = found.fetchall()
-                columns = zip(*rows, strict=True) if rows else [()] * len(names)
-                return {
-                    name: _few(column, type_)
-                    for name, column, (_, type_, *_) in zip(names, columns, found.description, strict=True)
-                }
+            if 0 < block.num_rows <= FEW:
+                columns = zip(*found.fetchall(), strict=True)
+                named = zip(self.types.items(), columns, strict=True)
+                return {name: _few(column, type_) for (name, type_), column in named}
             table = found.to_arrow_table()
         finally:
-            self.feed.table = block.schema.empty_table()
+            self.feed.table = self.nothing
         return {name: _many(table[name]) for name in table.column_names}
 
 
-def _few(values: tuple[Any, ...], type_: object) -> npt.NDArray[Any] | pa.Array:
-    return np.array(values, np.int64) if str(type_) in _WHOLE else pa.array(values, _ARROW[str(type_)])
+def _few(values: tuple[Any, ...], type_: pa.DataType) -> npt.NDArray[Any] | pa.Array:
+    return np.array(values, np.int64) if type_ == _WHOLE else pa.array(values, type_)
 
 
 def _many(column: pa.ChunkedArray) -> npt.NDArray[Any] | pa.Array:

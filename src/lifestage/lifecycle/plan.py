@@ -270,13 +270,14 @@ class Steps:
     def told(self, more: Sequence[Speaker]) -> None:
         """The sentences of the stage (of the rule that fired, else the stage's own), of signals, and of `more`."""
         policy, language, number = self.policy, self.policy.language, 0
+        of_stage: list[str] = []
         said: list[str] = []
 
-        def say(name: str, texts: object, when: str) -> None:
+        def made(name: str, texts: object) -> Sentence:
             text = getattr(texts, language)
-            made = sentence(f"{name}: {text}", policy.open_to_stages, f"policy {policy.name}")
-            self.read.update(made.columns)
-            said.append(made.sql(when))
+            found = sentence(f"{name}: {text}", policy.open_to_stages, f"policy {policy.name}")
+            self.read.update(found.columns)
+            return found
 
         for i, stage in enumerate(policy.stages):
             here = f"{_quoted(STAGE)} = {i}"
@@ -284,14 +285,17 @@ class Steps:
             for j, rule in enumerate(stage.enter):
                 if rule.because is not None:
                     own.append(number + j)
-                    say(stage.name, rule.because, f"{here} AND {_quoted(RULE)} = {number + j}")
+                    of_stage.append(made(stage.name, rule.because).case(f"{_quoted(RULE)} = {number + j}"))
             number += len(stage.enter) + 2
             if stage.because is not None:
                 others = f" AND {_quoted(RULE)} NOT IN ({', '.join(map(str, own))})" if own else ""
-                say(stage.name, stage.because, here + others)
+                of_stage.append(made(stage.name, stage.because).case(here + others))
         for signal in policy.signals:
             if signal.because is not None:
-                say(signal.name, signal.because, f"{_quoted(level_of(signal.name))} >= 0")
+                on = f"{_quoted(level_of(signal.name))} >= 0"
+                said.append(made(signal.name, signal.because).sql(on))
+        if of_stage:  # whose cases exclude one another
+            said.insert(0, f"CASE {' '.join(of_stage)} END")
         for speaker in more:
             self.read.update((*speaker.sentence.columns, *speaker.reads))
             said.append(speaker.sentence.sql(speaker.when))

@@ -58,8 +58,9 @@ _CODES = np.array([[list(ELEVEN).index(name) for name in row] for row in GRID])
 
 def quintile(percentile: Floats) -> Integers:
     """int64[n] 1 to 5: the fifth of the reference distribution, lower ends included; NaN gives 1."""
-    known = np.clip(np.nan_to_num(percentile, nan=0.0), 0.0, 1.0)
-    return np.clip(np.floor(known * 5).astype(np.int64) + 1, 1, 5)
+    known = np.where(np.isnan(percentile), 0.0, percentile)
+    # 0 to 4 before the cast, which brings a positive number down to the whole one below it.
+    return np.asarray(np.minimum(np.maximum(known, 0.0) * 5, 4.0).astype(np.int64) + 1)
 
 
 def scores(recency: Floats, frequency: Floats, monetary: Floats) -> tuple[Integers, Integers, Integers]:

@@ -39,11 +39,22 @@ class Place:
     factor: float
 
     @property
+    def _value(self) -> str:
+        return f'"{self.column}"' if self.factor == 1 else f'"{self.column}" * {self.factor}'
+
+    @property
     def sql(self) -> str:
-        quoted = f'"{self.column}"'
-        if self.shape is None:
-            return f"CAST({quoted} AS VARCHAR)"
-        return f"printf('{self.shape}', {quoted} * {self.factor})"
+        """SQL of the value as it reads."""
+        return (
+            f"CAST({self._value} AS VARCHAR)"
+            if self.shape is None
+            else f"printf('{self.shape}', {self._value})"
+        )
+
+    @property
+    def is_one(self) -> str:
+        """SQL: whether a whole number reads as 1."""
+        return f"{self._value} > 0.5 AND {self._value} < 1.5"  # both ends are rounded to the even neighbour
 
     @property
     def known(self) -> str:
@@ -65,6 +76,10 @@ class Sentence:
 
     def sql(self, when: str) -> str:
         """SQL of the text, NULL for whom the condition `when` is not true or a value is missing or infinite."""
+        return f"CASE {self.case(when)} END"
+
+    def case(self, when: str) -> str:
+        """The same as one case of several: WHEN ... THEN ..."""
         pieces: list[str] = []
         before: Place | None = None
         for part in self.parts:
@@ -75,13 +90,13 @@ class Sentence:
             counted = _COUNTED.match(part) if before is not None and before.shape == "%.0f" else None
             if before is not None and counted is not None:
                 one, many = _literal(f" {counted[1]}"), _literal(counted[0])
-                pieces.append(f"CASE {before.sql} WHEN '1' THEN {one} ELSE {many} END")
-                pieces.append(_literal(part[counted.end() :]))
-            else:
-                pieces.append(_literal(part))
+                pieces.append(f"CASE WHEN {before.is_one} THEN {one} ELSE {many} END")
+            rest = part[counted.end() :] if counted is not None else part
+            if rest:
+                pieces.append(_literal(rest))
             before = None
         known = "".join(f" AND {part.known}" for part in self.parts if isinstance(part, Place))
-        return f"CASE WHEN {when}{known} THEN {' || '.join(pieces)} END"
+        return f"WHEN {when}{known} THEN {' || '.join(pieces)}"
 
 
 def _literal(text: str) -> str:

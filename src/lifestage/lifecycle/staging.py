@@ -142,7 +142,11 @@ def _block(
         known = bought(r, f, m)
         for name, score in zip(RFM_SCORES, scores(r, f, m), strict=True):
             block[name] = pa.array(score.astype(np.float64), pa.float64(), mask=~known)
-    return {name: block[name] if name in block else _given(columns, name, policy) for name in ready.inputs}
+    present = set(columns.schema.names)
+    for name in ready.inputs:
+        if name not in block:
+            block[name] = _given(columns, name, policy, present)
+    return {name: block[name] for name in ready.inputs}
 
 
 def _asked(policy: Policy, ready: Plan, block: dict[str, pa.Array]) -> engine.Answers:
@@ -179,9 +183,9 @@ def _typed(column: pa.Array | pa.ChunkedArray, type_: pa.DataType) -> pa.Array:
     return plain if plain.type == type_ else plain.cast(type_)
 
 
-def _given(columns: Block, name: str, policy: Policy) -> pa.Array:
+def _given(columns: Block, name: str, policy: Policy, present: set[str]) -> pa.Array:
     """A published column in its published type."""
-    if name not in columns.schema.names:
+    if name not in present:
         if name in OPTIONAL:
             return pa.nulls(columns.num_rows, policy.given[name].type)
         raise InputError(
@@ -218,6 +222,8 @@ def _previous(previous: pa.Table | None, columns: Block, n: int) -> tuple[pa.Arr
 
 def _named(names: Sequence[str], codes: Integers) -> pa.Array:
     """The names at positions `codes`, NULL at -1."""
+    if len(codes) <= engine.FEW:
+        return pa.array([names[code] if code >= 0 else None for code in codes.tolist()], pa.string())
     return pa.array(names, pa.string()).take(pa.array(codes, mask=codes < 0))
 
 
