@@ -63,4 +63,4 @@ def schema(args: argparse.Namespace) -> None:
     from lifestage.lifecycle.json_schema import policy_schema
 
     del args
-    say(json.dumps(policy_schema(), ensure_ascii=False, indent=1))
+    print(json.dumps(policy_schema(), ensure_ascii=False, indent=1), flush=True)

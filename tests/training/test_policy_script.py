@@ -20,6 +20,7 @@ from lifestage.lifecycle.policy import parse_text, read
 from lifestage.policies.dry_run import difference, live, own_customers
 from lifestage.policies.publishing import publish
 from lifestage.policies.shop_columns import own_blocks
+from training.command import python
 from training.policy import arguments
 
 from .conftest import CUSTOMERS, script
@@ -65,7 +66,7 @@ def current(folder: Path) -> str:
 
 def test_a_preset_is_copied_once(policy: Callable[..., str], tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    assert f"python -m training.policy check {file}" in policy("copy", "ecommerce", str(file))
+    assert f"{python()} -m training.policy check {file}" in policy("copy", "ecommerce", str(file))
     assert file.read_bytes() == read("ecommerce")[0]
     with pytest.raises(InputError, match=r"mine.yaml: exists already and is not overwritten"):
         policy("copy", "ecommerce", str(file))
@@ -139,7 +140,12 @@ def test_publishing_is_one_new_release_with_the_same_models(mine: Path, policy: 
         "out_of_time",
     )
     assert {k: old.manifest[k] for k in same} == {k: new.manifest[k] for k in same}
-    assert "python -m training.score --config shop.yaml" in told
+    assert f"  {python()} -m training.score --config shop.yaml    gives every stored customer" in told
+    assert (
+        f"  {python()} -m training.score --config shop.yaml --flow-months 12    stages the past months"
+        in told
+    )
+    assert f"  back again: {python()} -m training.promote --config shop.yaml" in told
     assert f"--release {before}" in told
     assert "shop.yaml names the policy 'ecommerce', not this one" in told
     number = (mine / "shop.yaml").read_text(encoding="utf-8").splitlines().index("policy: ecommerce") + 1
