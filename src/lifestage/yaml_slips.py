@@ -35,11 +35,9 @@ def yaml_slip(lines: Sequence[str], line: int, column: int, problem: str) -> Sli
         return Slip(line, at, "'，' is a full-width comma; write ',' and a space between two entries", True)
     if _BRACE_FIRST.search(here[:column]):
         return Slip(line, column, "a text that begins with { needs quotation marks around it", False)
-    if (
-        any(words in problem for words in _QUOTES)
-        and (number := _open_quote(lines, line, problem)) is not None
-    ):
-        return Slip(line, column, f"line {number + 1} may lack its closing quotation mark", False)
+    begun = _open_quote(lines, line, problem) if any(words in problem for words in _QUOTES) else None
+    if begun is not None:
+        return Slip(line, column, f"line {begun + 1} may lack its closing quotation mark", False)
     return None
 
 

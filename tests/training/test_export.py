@@ -100,9 +100,9 @@ def test_a_condition_on_features_reads_the_history(
     made = export(config, "days_since_last_order > 60", out=tmp_path / "silent.csv")
     assert made is not None
     found = {row["Customer"].strip() for row in rows_of(made)}
-    assert found <= expected
-    refunded = {order["customer_id"] for order in orders if order["amount"] < 0}
-    assert expected - found <= refunded
+    refunded = {order["customer_id"] for order in orders if order["amount"] < 0}  # an order may be undone
+    assert found - refunded == expected - refunded
+    assert len(expected - refunded) > 100
     terms = export(config, "plan IS NULL AND stage = 'at_risk'", out=tmp_path / "terms.csv")
     assert terms is not None
 
