@@ -5,24 +5,41 @@ Imports nothing heavy: `--help` must answer at once.
 
 import argparse
 import os
+import re
+import shlex
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 # Idle OpenMP threads wait asleep: awake, they slow LightGBM down many times on a machine that is not its own.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 BAD_INPUT = 2
+_COMMAND = re.compile(r"(?<![\w./-])python(?= -m training\b)")
+
+
+def python() -> str:
+    """The interpreter that runs this, as the reader can type it here: below the working directory relative to it."""
+    path = Path(sys.executable or "python")
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return shlex.quote(str(path))
+
+
+def runnable(text: str) -> str:
+    """The text with `python -m training...` in it so written that it runs when copied."""
+    return _COMMAND.sub(lambda _: python(), text)
 
 
 def parser(verb: str, description: str, *, as_of: bool = True) -> argparse.ArgumentParser:
     """An argument parser with --config and, by default, --as-of."""
     made = argparse.ArgumentParser(
-        prog=f"python -m training.{verb}",
-        description=description,
+        prog=runnable(f"python -m training.{verb}"),
+        description=runnable(description),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument(
@@ -80,13 +97,17 @@ def main(made: argparse.ArgumentParser, run: Callable[[argparse.Namespace], Any]
     """Parse, run, and end with exit code 0, or 2 and one sentence for bad input."""
     args = made.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended from outside like Ctrl-C: tidily
-    from lifestage.errors import InputError
-
+    try:
+        from lifestage.errors import InputError
+    except ModuleNotFoundError as error:
+        _not_installed(error)
     try:
         run(args)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(runnable(f"error: {error}"), file=sys.stderr)
         raise SystemExit(BAD_INPUT) from None
+    except ModuleNotFoundError as error:
+        _not_installed(error)
     except BrokenPipeError:  # the reader, e.g. head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
@@ -95,9 +116,22 @@ def main(made: argparse.ArgumentParser, run: Callable[[argparse.Namespace], Any]
         raise SystemExit(130) from None
 
 
+def _not_installed(error: ModuleNotFoundError) -> NoReturn:
+    """One sentence where a package that `make install` brings is missing; a module of our own is a mistake of ours."""
+    name = error.name or ""
+    if name.startswith(("lifestage.", "training")):
+        raise error
+    print(
+        f"error: {sys.executable} lacks the package '{name.split('.')[0]}'; run 'make install' once, then use the "
+        "Python of the .venv that it makes: .venv/bin/python instead of python",
+        file=sys.stderr,
+    )
+    raise SystemExit(BAD_INPUT) from None
+
+
 def say(text: str = "") -> None:
-    """One line for the reader."""
-    print(text, flush=True)
+    """One line for the reader, whose commands run when copied."""
+    print(runnable(text), flush=True)
 
 
 @contextmanager

@@ -8,6 +8,10 @@ from training.command import bar, main, parser, say, shown, whole
 from training.exclusive import hold
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
     from lifestage.release import Release
     from lifestage.runs import Run
     from lifestage.settings import Shop
@@ -18,10 +22,11 @@ spreadsheet opens right, those with most at stake first.
   python -m training.export --config configs/shop.yaml --where "stage = 'at_risk' AND tier IN ('gold', 'platinum')"
       --top 500
 
-The condition is written as in a policy. It reads every column of the scores (README, "What a score holds"),
-value_at_stake, and signal_<name>: "signal_lapsed AND clv > 100", "next_order_at < DATE '2026-01-01'" (days are the
-shop's local ones). What is at stake is worth if they stay minus worth if they leave, as in training.contact; who never
-bought has none and comes after the others.
+The condition is written as in a policy. It reads every column of the scores (README, "What the numbers mean"),
+value_at_stake, signal_<name>, and the features that 'training.policy columns' lists: "signal_lapsed AND clv > 100",
+"days_since_last_order > 60", "next_order_at < DATE '2026-01-01'" (days are the shop's local ones). What is at stake is
+worth if they stay minus worth if they leave, as in training.contact; who never bought has none and comes after the
+others. Where nobody matches, nothing is written.
 
 Headers, stages, tiers and actions are in the words of the policy. Ids that a spreadsheet would change (18 digits,
 leading zeros) have a tab at their end, which keeps them text; no cell runs as a formula."""
@@ -35,8 +40,8 @@ def export(
     columns: tuple[str, ...] = (),
     language: str | None = None,
     out: Path | None = None,
-) -> Path:
-    """Write the list; returns the file."""
+) -> Path | None:
+    """Write the list; returns the file, or None for nobody, where an earlier list is left as it is."""
     import numpy as np
 
     from lifestage import release as releases
@@ -59,37 +64,50 @@ def export(
     policy = release.policy
     condition = None if where is None else lists.checked(where, policy)
     names = lists.chosen_columns(columns, policy)
-    _held(run, lists.stored((*names, *(condition.reads if condition else ()))))
+    wanted = lists.stored(
+        ["customer_id", *(condition.reads - condition.features.keys() if condition else ())]
+    )
+    _held(run, [*lists.stored(names), *wanted])
     scores = _read(run, ["customer_id", "clv", "churn_probability"])
     stake = _at_stake(shop, run, release, scores)
+    features = _features(shop, run, release, scores, condition.features) if condition else None
     hits, start = [], 0
-    for batch in _batches(run, lists.stored(["customer_id", *(condition.reads if condition else ())])):
+    for batch in _batches(run, wanted):
         hit = np.ones(len(batch), bool)
         if condition is not None:
-            hit = lists.matches(condition, batch, stake[start : start + len(batch)], shop.timezone)
+            own = None if features is None else features.slice(start, len(batch))
+            hit = lists.matches(condition, batch, stake[start : start + len(batch)], shop.timezone, own)
         hits.append(start + np.flatnonzero(hit))
         start += len(batch)
     found = np.concatenate(hits)
+    path = out or shop.output / "export.csv"
+    if not len(found):
+        left = "; the earlier list there is left as it is" if path.exists() else ""
+        say(f"no customer of {len(scores):,} matches; {path} is not written{left}")
+        return None
     rows = lists.best_first(found, stake, scores, top)
     table = _taken(run, lists.stored(names), rows)
     words = language or policy.language
     header = titles(names, policy, words, shop.currency)
     cells = list_rows(table, stake[rows], names, Wording(policy, words, shop.timezone))
-    path = out or shop.output / "export.csv"
     write_text(path, csv_pieces(header, cells), option="--out", encoding="utf-8-sig")
     say(f"{shop.shop}: as of {shown(run.as_of, shop.timezone)}, release {current['release']}")
-    if not len(found):
-        say(f"no customer of {len(scores):,} matches; {path} holds the header only")
-        return path
     some = f", of them the {len(rows):,} with most at stake" if len(rows) < len(found) else ""
-    known = stake[rows][~np.isnan(stake[rows])]
     say(f"{len(found):,} of {len(scores):,} customers match{some}")
-    if len(known):
-        say(f"at stake with them: {known.sum():,.0f} {shop.currency}")
-    if len(known) < len(rows):
-        say(f"{len(rows) - len(known):,} without a value at stake stand after the others")
+    _say_stake(stake[rows], shop.currency)
     say(f"{len(rows):,} rows written to {path}")
     return path
+
+
+def _say_stake(stake, currency: str) -> None:
+    """What is at stake with the customers of the list."""
+    import numpy as np
+
+    known = stake[~np.isnan(stake)]
+    if len(known):
+        say(f"at stake with them: {known.sum():,.0f} {currency}")
+    if len(known) < len(stake):
+        say(f"{len(stake) - len(known):,} without a value at stake stand after the others")
 
 
 def _at_stake(shop: "Shop", run: "Run", release: "Release", scores):
@@ -108,6 +126,27 @@ def _at_stake(shop: "Shop", run: "Run", release: "Release", scores):
     rule = definition_of(release.churn)
     with bar("value at stake", file.customers) as progress:
         return current_values(file, scores, run.as_of, release.clv, definition=rule, progress=progress)
+
+
+def _features(shop: "Shop", run: "Run", release: "Release", scores, types: "Mapping[str, pa.DataType]"):
+    """A table of these features, a row per row of `scores`, worked out from the history; None for none of them.
+
+    Raises InputError where the history is no longer that of the scores.
+    """
+    from lifestage.errors import InputError
+    from lifestage.history_file import HistoryFile
+    from lifestage.policies.shop_columns import own_columns
+
+    if not types:
+        return None
+    file = HistoryFile(shop.output / "history.parquet")
+    with bar("features", file.customers) as progress:
+        found = own_columns(file, release, run.as_of, types, progress=progress)
+    if not found["customer_id"].equals(scores["customer_id"]):
+        raise InputError(
+            f"{file.path}: is no longer the history that the newest scores were made from; run python -m training.score"
+        )
+    return found
 
 
 def _held(run: "Run", columns: list[str]) -> None:

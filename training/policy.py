@@ -7,7 +7,8 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.command import bar, main, say, shown, whole
+from training.command import bar, main, runnable, say, shown, whole
+from training.next_steps import restage
 from training.policy_lists import columns, copy, presets, schema
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def check(args: argparse.Namespace) -> None:
             "generated": dict(report.generated),
             "findings": [as_json(finding) for finding in report.findings],
         }
-        say(json.dumps(document, ensure_ascii=False, indent=1))
+        print(json.dumps(document, ensure_ascii=False, indent=1), flush=True)
     else:
         for line in report_lines(report):
             say(line)
@@ -180,11 +181,7 @@ def publish(args: argparse.Namespace) -> None:
         say(
             f"policy {policy.name} version {policy.version} is live: release {done.name} (before: {done.before})"
         )
-        say("next:")
-        say(
-            f"  python -m training.score --config {args.config}    gives every stored customer their new stage"
-        )
-        say("  restart 'make serve', which answers with the release it was started with")
+        restage(args.config)
         say(f"  back again: python -m training.promote --config {args.config} --release {done.before}")
     _remind(args.config, at.shop.policy, args.file, content)
 
@@ -216,9 +213,9 @@ def run(args: argparse.Namespace) -> None:
 def arguments() -> argparse.ArgumentParser:
     """The parser of all verbs."""
     made = argparse.ArgumentParser(
-        prog="python -m training.policy",
+        prog=runnable("python -m training.policy"),
         description=DESCRIPTION,
-        epilog=EXAMPLES,
+        epilog=runnable(EXAMPLES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = made.add_subparsers(required=True, metavar="VERB")

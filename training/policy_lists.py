@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 from training.command import say
@@ -28,15 +29,36 @@ def columns(args: argparse.Namespace) -> None:
 
 
 def presets(args: argparse.Namespace) -> None:
-    """Print the policies that come with the package."""
-    from lifestage.lifecycle import policy as policies
+    """Print the policies that come with the package, from their first lines alone."""
+    from importlib.resources import files
 
     del args
-    width = max(map(len, policies.presets()))
-    for name in policies.presets():
-        about = policies.read(name)[0].decode().split("\n", maxsplit=1)[0].lstrip("# ")
-        stages = ", ".join(f"{stage.name} {stage.labels.zh}" for stage in policies.load(name).stages)
-        say(f"{name:<{width}}  {about}\n{'':<{width}}  {stages}")
+    folder = files("lifestage.lifecycle").joinpath("presets")
+    names = sorted(e.name.removesuffix(".yaml") for e in folder.iterdir() if e.name.endswith(".yaml"))
+    width = max(map(len, names))
+    for name in names:
+        text = folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+        say(f"{name:<{width}}  {first_sentence(text)}")
+        say(f"{'':<{width}}  {', '.join(_stages(text))}")
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a file's head comment, however many lines it takes."""
+    head: list[str] = []
+    for line in text.splitlines():
+        if not line.startswith("#") or not line.strip("# "):
+            break
+        head.append(line.strip("# "))
+    return re.split(r"(?<=[.;])\s+(?=[A-Z])", " ".join(head), maxsplit=1)[0]
+
+
+def _stages(text: str) -> list[str]:
+    """Name and Chinese label of each stage of a preset; the file is ours, so nothing of it is checked."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    stages = yaml.load(text[text.index("\nstages:") :], Loader=loader)["stages"]
+    return [f"{stage['name']} {stage['labels']['zh']}" for stage in stages]
 
 
 def copy(args: argparse.Namespace) -> None:
@@ -63,4 +85,4 @@ def schema(args: argparse.Namespace) -> None:
     from lifestage.lifecycle.json_schema import policy_schema
 
     del args
-    say(json.dumps(policy_schema(), ensure_ascii=False, indent=1))
+    print(json.dumps(policy_schema(), ensure_ascii=False, indent=1), flush=True)

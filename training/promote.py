@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.command import bar, main, parser, say, shown
+from training.next_steps import restage
 from training.prepare import history
 
 if TYPE_CHECKING:
@@ -132,12 +133,13 @@ def promote(
     return shop.releases / name
 
 
-def go_back(shop: "Shop", name: str) -> None:
+def go_back(shop: "Shop", name: str, config: str) -> None:
     """Make a release that was published before the current one again."""
     from lifestage import release
 
     release.point_to(shop.releases, name)
-    say(f"release {name} is current again; 'python -m training.score' stages everybody with it")
+    say(f"release {name} is current again")
+    restage(config)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -145,7 +147,7 @@ def run(args: argparse.Namespace) -> None:
 
     shop = settings.load(args.config)
     if args.release:
-        go_back(shop, args.release)
+        go_back(shop, args.release, args.config)
         return
     promote(shop, args.as_of, args.churn, args.clv, replace_newer=args.replace_newer)
 

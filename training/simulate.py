@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from training.command import bar, main, say
+from training.command import bar, main, runnable, say
 
 DESCRIPTION = """Write the tables of a simulated shop (transactions, events, customers, feedback: Parquet) and
 its truth beside them: each customer's order rate, chance to leave, departure and expected future orders
@@ -16,9 +16,9 @@ EXAMPLE = """example:
 
 def arguments() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
-        prog="python -m training.simulate",
+        prog=runnable("python -m training.simulate"),
         description=DESCRIPTION,
-        epilog=EXAMPLE,
+        epilog=runnable(EXAMPLE),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole = _whole(1, 50_000_000), _whole(0, 2**63 - 1), _whole(30, 3650)

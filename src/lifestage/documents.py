@@ -1,6 +1,6 @@
 """Documents that people write: safe YAML, frozen models, and mistakes told one line each with their place."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from lifestage.errors import InputError
+from lifestage.yaml_slips import yaml_slip
 
 
 def known(names: Iterable[str], key: str) -> str:
@@ -28,8 +29,11 @@ class Model(BaseModel):
         if isinstance(data, dict):
             for key, value in data.items():
                 if key not in cls.model_fields:
+                    hint = "; write ':' and a space after a key, not '：'" if "：" in str(key) else ""
                     raise PydanticCustomError(
-                        "unknown_key", f"unknown key '{key}'{known(cls.model_fields, str(key))}", {"key": key}
+                        "unknown_key",
+                        f"unknown key '{key}'{hint or known(cls.model_fields, str(key))}",
+                        {"key": key},
                     )
                 if isinstance(value, bool) and cls.model_fields[key].annotation is not bool:
                     raise ValueError(
@@ -38,12 +42,30 @@ class Model(BaseModel):
         return data
 
 
+NAME = r"^[a-z][a-z0-9_]{0,62}$"
+"""The pattern of names."""
 EXPECTED = {
     "missing": "is required",
     "model_type": "expected a mapping with the keys below it, found something else",
-    "string_pattern_mismatch": "expected the pattern {pattern}",
+    "string_pattern_mismatch": "expected the pattern {pattern}{words}",
 }
 """Our words for pydantic's error types."""
+_IN_WORDS = {NAME: ": small English letters, digits and _, beginning with a letter"}
+_SHOWN = {"labels": "; write labels: {en: ..., zh: ...}", "because": "; write because: {en: ..., zh: ...}"}
+"""What to write, by key."""
+
+
+def repeated(names: Sequence[str], part: str, key: str) -> None:
+    """Refuses, from within a model, items of the list `part` of which two have the same `key`, at the second one's."""
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            first = names.index(name) + 1
+            raise PydanticCustomError(
+                "repeated",
+                f"{part}: the {key} '{name}' stands twice, as number {first} and number {i + 1}; names must differ",
+                {"path": (part, i, key)},
+            )
+
 
 AnyModel = TypeVar("AnyModel", bound=Model)
 Place = Callable[[Any, tuple[int | str, ...]], str]
@@ -81,13 +103,17 @@ def validate(
     except ValidationError as error:
         lines = []
         for e in error.errors():
-            ours = EXPECTED.get(e["type"], "").format(**e.get("ctx", {}))
+            said = e.get("ctx", {})
+            words = _IN_WORDS.get(said.get("pattern", ""), "")
+            ours = EXPECTED.get(e["type"], "").format(**{**said, "words": words})
+            if e["type"] in ("missing", "model_type") and e["loc"]:
+                ours += _SHOWN.get(str(e["loc"][-1]), "")
             message = ours or e["msg"].removeprefix("Value error, ")
             value = e["input"]
             shown = f" (got {value!r})" if isinstance(value, str | int | float) else ""
             # Of a mistake that a whole mapping makes the key is told, or begins the message.
-            key = e.get("ctx", {}).get("key") or message.split(":", maxsplit=1)[0]
-            found = where + at((*e["loc"], key))
+            path = said.get("path") or (said.get("key") or message.split(":", maxsplit=1)[0],)
+            found = where + at((*e["loc"], *path))
             lines.append(
                 ": ".join(part for part in (found, place(document, e["loc"]), message) if part) + shown
             )
@@ -117,13 +143,22 @@ def read_yaml(content: bytes | str, where: str) -> Any:
         raise InputError(f"{where}: is not UTF-8 text; save it as UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         problem = str(getattr(error, "problem", error))
-        above = text.split("\n")[max(mark.line - 1, 0) : mark.line + 1] if mark else []
-        if any("：" in line.split("#")[0] for line in above):
-            problem = f"{problem}; write ':' and a space after a key, not '：'"
-        hint = next((f"; {h}" for words, h in _HINTS.items() if words in problem), "")
-        raise InputError(f"{where}: is not valid YAML{line}: {problem}{hint}") from None
+        if mark is None:
+            raise InputError(f"{where}: is not valid YAML: {problem}{_hint(problem)}") from None
+        lines = text.split("\n")
+        slip = yaml_slip(lines, mark.line, mark.column, problem)
+        line, column = (mark.line, mark.column) if slip is None else (slip.line, slip.column)
+        told = f"{problem}{_hint(problem)}"
+        if slip is not None:
+            told = slip.hint if slip.sure else f"{problem}; {slip.hint}"
+        raise InputError(
+            f"{where}: is not valid YAML (line {line + 1}, column {column + 1}): {told}"
+        ) from None
+
+
+def _hint(problem: str) -> str:
+    return next((f"; {hint}" for words, hint in _HINTS.items() if words in problem), "")
 
 
 _HINTS = {

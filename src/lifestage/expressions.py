@@ -16,6 +16,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokens import Token, TokenType
 
 from lifestage.errors import PlacedError
+from lifestage.expression_slips import number_slip
 
 MAX_CHARACTERS = 10_000
 MAX_DEPTH = 200
@@ -121,6 +122,8 @@ def _parse(text: str, where: str) -> exp.Expression:
     try:
         trees = _DIALECT.parser().parse_into(exp.Condition, tokens, text)
     except ParseError as error:
+        if (slip := number_slip(text, tokens)) is not None:
+            _fail(where, text, slip.offset, slip.problem)
         problem = error.errors[0] if error.errors else {}
         shown = str(problem.get("highlight") or text.strip())
         lines = text.split("\n")[: int(problem.get("line") or 1) - 1]
@@ -134,7 +137,8 @@ def _parse(text: str, where: str) -> exp.Expression:
     return tree
 
 
-_FULL_WIDTH = str.maketrans("（），；：＞＜＝！＋－＊／％．“”‘’　", "(),;:><=!+-*/%.\"\"'' ")
+_CURLY = "“”‘’＇＂"
+_FULL_WIDTH = str.maketrans(f"（），；：＞＜＝！＋－＊／％．　{_CURLY}", "(),;:><=!+-*/%. " + '"' * 6)
 
 
 def _full_width(text: str, tokens: Sequence[Token], where: str) -> None:
@@ -142,8 +146,8 @@ def _full_width(text: str, tokens: Sequence[Token], where: str) -> None:
     quoted = [(t.start, t.end) for t in tokens if t.token_type in (TokenType.STRING, TokenType.IDENTIFIER)]
     for offset, sign in enumerate(text):
         if sign.translate(_FULL_WIDTH) != sign and not any(a <= offset <= b for a, b in quoted):
-            plain = sign.translate(_FULL_WIDTH)
-            _fail(where, text, offset, f"'{sign}' is a full-width sign; write '{plain}' (请使用半角符号)")
+            plain = "a straight quotation mark: '" if sign in _CURLY else f"'{sign.translate(_FULL_WIDTH)}'"
+            _fail(where, text, offset, f"'{sign}' is a full-width sign; write {plain} (请使用半角符号)")
 
 
 def _blank(text: str, start: int, end: int, where: str) -> None:
@@ -175,6 +179,8 @@ def _check(tree: exp.Expression, text: str, columns: Collection[str], where: str
     for node, depth in _levels(tree):
         if depth > MAX_DEPTH:
             _fail(where, text, _start(node), f"is nested deeper than {MAX_DEPTH} levels; make it simpler")
+        if isinstance(node, exp.Tuple) and (slip := number_slip(text, _DIALECT.tokenize(text))):
+            _fail(where, text, slip.offset, slip.problem)
         if problem := _refusal(node, text):
             _fail(where, text, _start(node), problem)
         if isinstance(node, exp.Column):

@@ -58,7 +58,11 @@ def test_a_document_without_text_writes_its_own() -> None:
         ),
         ("default: b\n", "", "mine.yaml, line 2, column 1: default: is required"),
         ("default: b", "defalt: b", "unknown key 'defalt'; did you mean 'default'?"),
-        ("name: b,", "name: a,", "stages: the name 'a' stands twice; names must differ"),
+        (
+            "name: b,",
+            "name: a,",
+            "stages: the name 'a' stands twice, as number 1 and number 2; names must differ",
+        ),
         ("name: b,", "name: new,", "stages: 'new' means 'not seen before' in the flow; choose another name"),
         ("name: b,", "name: B b,", "stages.B b.name: expected the pattern"),
         ('enter: "true"', 'entr: "true"', "stages.b: unknown key 'entr'; did you mean 'enter'?"),

@@ -80,6 +80,31 @@ def test_conditions(where: str, expected: str) -> None:
         ("clvv > 3", r"--where: at line 1, column 1 .*unknown column 'clvv'; did you mean 'clv'\?"),
         ("clv > 3 AND\nsignal_laps", r"at line 2, column 1 .*did you mean 'signal_lapsed'\?"),
         ("clv + 1", r"--where: gives a value of type DOUBLE, expected true or false"),
+        (
+            "churn_probability > 50",
+            r"--where: asks for churn_probability > 50, but churn_probability is always between 0 ",
+        ),
+        (
+            "clv < 0 AND stage = 'at_risk'",
+            r"asks for clv < 0, but clv is always 0 or more; so nobody can match",
+        ),
+        ("order_count > 3 AND order_count < 2", r"but no number is all of that; so nobody can match"),
+        ("r_score = 5", r"--where: 'r_score' is worked out while staging and not kept; put it into a signal"),
+        (
+            "stage = '忠诚维系'",
+            r"stage is never '忠诚维系', which is the label of 'loyalty'; write 'loyalty'",
+        ),
+        (
+            "stage IN ('Loyalty')",
+            r"stage is never 'Loyalty', which is the label of 'loyalty'; write 'loyalty'",
+        ),
+        ("segment = '冠军客户'", r"which is the label of 'champions'; write 'champions'"),
+        (
+            "clv > 1,000",
+            r"--where: at line 1, column 7 .*'1,000' is no number; write it without commas: 1000",
+        ),
+        ("churn_percentile > 90%", r"'90%' is no number; write a share: 0.9"),
+        ("days_since_last_order > 60 days", r"'60 days' is no number; write the number alone: 60"),
         ("clv > (SELECT 1)", r"a subquery is not allowed"),
         ("reasons = 'x'", r"unknown column 'reasons'"),
         ("", r"--where: expected a SQL expression"),
@@ -88,6 +113,21 @@ def test_conditions(where: str, expected: str) -> None:
 def test_bad_conditions(where: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         checked(where, POLICY)
+
+
+def test_features_come_beside_the_scores() -> None:
+    condition = checked("days_since_last_order > 60 AND (clv > 20 OR signal_lapsed) AND plan IS NULL", POLICY)
+    assert condition.features == {"days_since_last_order": pa.float64(), "plan": pa.string()}
+    needed = stored(["customer_id", *(condition.reads - condition.features.keys())])
+    (batch,) = table(ROWS).select(needed).to_batches()
+    features = pa.table(
+        {"days_since_last_order": [10.0, 61.0, 60.0, None], "plan": pa.array([None] * 4, pa.string())}
+    )
+    assert matches(condition, batch, STAKE, ZONE, features).tolist() == [False, True, False, False]
+
+
+def test_an_alternative_that_can_be_true_is_enough() -> None:
+    assert checked("churn_probability > 50 OR clv > 3", POLICY).features == {}
 
 
 def test_a_condition_that_fails_on_a_value() -> None:

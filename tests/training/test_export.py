@@ -2,15 +2,18 @@
 
 import csv
 import re
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import pyarrow.parquet as pq
 import pytest
 
 from lifestage import settings
 from lifestage.errors import InputError
 from training.export import export
 
-from .conftest import script
+from .conftest import CUSTOMERS, ROOT, script
 from .test_pipeline import scores_of
 
 
@@ -60,17 +63,54 @@ def test_everybody_and_nobody(
 ) -> None:
     monkeypatch.chdir(shop)
     config = settings.load("shop.yaml")
-    everybody = rows_of(export(config, None, out=tmp_path / "all.csv"))
+    everybody = rows_of(export(config, None, out=tmp_path / "all.csv") or tmp_path)
     assert len(everybody) == 1_200
     there = scores_of(shop)["churn_probability"].is_valid().to_pylist()  # who has left has nothing to lose
     stakes = [next(v for k, v in row.items() if k.startswith("Value at stake")) for row in everybody]
     assert all(stakes[: sum(there)])
     assert not any(stakes[sum(there) :])
     capsys.readouterr()
-    nobody = export(config, "clv < 0", out=tmp_path / "none.csv")
-    assert rows_of(nobody) == []
-    assert nobody.read_text(encoding="utf-8-sig").startswith("Customer,Value at stake")
+    assert export(config, "clv > 1e15", out=tmp_path / "none.csv") is None
+    assert not (tmp_path / "none.csv").exists()
     assert "no customer of 1,200 matches" in capsys.readouterr().out
+    before = (tmp_path / "all.csv").read_bytes()
+    assert export(config, "clv > 1e15", out=tmp_path / "all.csv") is None
+    assert "is not written; the earlier list there is left as it is" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"always between 0 and 1; write a share, .* so nobody can match"):
+        export(config, "churn_probability > 50", out=tmp_path / "all.csv")
+    assert (tmp_path / "all.csv").read_bytes() == before
+
+
+@pytest.mark.usefixtures("unlocked")
+def test_a_condition_on_features_reads_the_history(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shop)
+    config = settings.load("shop.yaml")
+    orders = pq.read_table("data/shop/transactions.parquet").to_pylist()
+    as_of = scores_of(shop)["as_of"][0].as_py()
+    last: dict[str, datetime] = {}
+    for order in orders:
+        at = order["ordered_at"]
+        at = at if at.tzinfo else at.replace(tzinfo=ZoneInfo(config.timezone))
+        if order["amount"] > 0 and at < as_of:
+            last[order["customer_id"]] = max(at, last.get(order["customer_id"], at))
+    expected = {c for c, at in last.items() if as_of - at > timedelta(days=60)}
+    assert 0 < len(expected) < CUSTOMERS
+    made = export(config, "days_since_last_order > 60", out=tmp_path / "silent.csv")
+    assert made is not None
+    found = {row["Customer"].strip() for row in rows_of(made)}
+    refunded = {order["customer_id"] for order in orders if order["amount"] < 0}  # an order may be undone
+    assert found - refunded == expected - refunded
+    assert len(expected - refunded) > 100
+    terms = export(config, "plan IS NULL AND stage = 'at_risk'", out=tmp_path / "terms.csv")
+    assert terms is not None
+
+
+def test_help_names_a_section_that_exists(shop: Path) -> None:
+    told = script(shop, "export", "--help").stdout
+    (section,) = re.findall(r'README, "([^"]+)"', told)
+    assert f"\n## {section}\n" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("unlocked")

@@ -18,6 +18,7 @@ import yaml
 from lifestage import release as releases
 from lifestage.clv.summary import Summary
 from lifestage.schemas import SCORE
+from training.command import python
 
 from .conftest import CUSTOMERS, ROOT, script
 
@@ -151,7 +152,7 @@ def test_scores_as_of_a_day_are_those_without_any_later_row(
 def test_help_explains_itself(verb: str, tmp_path: Path) -> None:
     shown = script(tmp_path, verb, "--help")
     assert shown.returncode == 0
-    assert f"python -m training.{verb}" in shown.stdout
+    assert f"{python()} -m training.{verb}" in shown.stdout
     assert len(shown.stdout) > 300
 
 

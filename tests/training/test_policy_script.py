@@ -1,8 +1,12 @@
 """training.policy as a user runs it: copy a preset, check it, see who would move, publish it, and go back."""
 
+import argparse
 import csv
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,13 +20,15 @@ from lifestage import settings
 from lifestage.errors import InputError
 from lifestage.lifecycle.checking.check import check
 from lifestage.lifecycle.columns import GIVEN
-from lifestage.lifecycle.policy import parse_text, read
+from lifestage.lifecycle.policy import load, parse_text, presets, read
 from lifestage.policies.dry_run import difference, live, own_customers
 from lifestage.policies.publishing import publish
 from lifestage.policies.shop_columns import own_blocks
+from training.command import python
 from training.policy import arguments
+from training.policy_lists import first_sentence
 
-from .conftest import CUSTOMERS, script
+from .conftest import CUSTOMERS, ROOT, script
 from .test_pipeline import scores_of
 
 OLD, NEW = "days_since_first_contact < 181", "days_since_first_contact < 121"
@@ -65,7 +71,7 @@ def current(folder: Path) -> str:
 
 def test_a_preset_is_copied_once(policy: Callable[..., str], tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    assert f"python -m training.policy check {file}" in policy("copy", "ecommerce", str(file))
+    assert f"{python()} -m training.policy check {file}" in policy("copy", "ecommerce", str(file))
     assert file.read_bytes() == read("ecommerce")[0]
     with pytest.raises(InputError, match=r"mine.yaml: exists already and is not overwritten"):
         policy("copy", "ecommerce", str(file))
@@ -139,7 +145,12 @@ def test_publishing_is_one_new_release_with_the_same_models(mine: Path, policy: 
         "out_of_time",
     )
     assert {k: old.manifest[k] for k in same} == {k: new.manifest[k] for k in same}
-    assert "python -m training.score --config shop.yaml" in told
+    assert f"  {python()} -m training.score --config shop.yaml    gives every stored customer" in told
+    assert (
+        f"  {python()} -m training.score --config shop.yaml --flow-months 12    stages the past months"
+        in told
+    )
+    assert f"  back again: {python()} -m training.promote --config shop.yaml" in told
     assert f"--release {before}" in told
     assert "shop.yaml names the policy 'ecommerce', not this one" in told
     number = (mine / "shop.yaml").read_text(encoding="utf-8").splitlines().index("policy: ecommerce") + 1
@@ -223,10 +234,52 @@ def test_lists_for_people(policy: Callable[..., str]) -> None:
     assert "days_since_last_order" in columns
     assert "距" in columns
     assert len(policy("columns", "--config", "shop.yaml").splitlines()) > len(columns.splitlines())
-    presets = policy("presets")
-    assert "ecommerce" in presets
-    assert "引流获客" in presets
+    listed = policy("presets")
+    assert "ecommerce" in listed
+    assert "引流获客" in listed
     assert json.loads(policy("schema"))["properties"]["stages"]
+
+
+def test_presets_are_told_by_their_first_lines_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments().parse_args(["presets"]).act(argparse.Namespace())
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[::2]] == presets()
+    for name, about, stages in zip(presets(), lines[::2], lines[1::2], strict=True):
+        loaded = load(name)
+        assert stages.strip() == ", ".join(f"{s.name} {s.labels.zh}" for s in loaded.stages)
+        sentence = about.removeprefix(name).strip()
+        head = " ".join(line.strip("# ") for line in loaded.source.split("\n#\n")[0].splitlines())
+        assert head.startswith(sentence)
+        assert sentence.endswith((".", ";"))
+
+
+def test_presets_check_nothing(mine: Path) -> None:
+    code = (
+        "import sys; from training.policy import arguments; args = arguments().parse_args(['presets']); args.act(args);"
+        "print(sorted({'duckdb', 'sqlglot', 'pydantic', 'pyarrow'} & set(sys.modules)))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=mine,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.stdout.splitlines()[-1] == "[]", run.stderr
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        ("# One, two\n# three. Four.\n#\n# Five.\nname: x\n", "One, two three."),
+        ("# As of 1.5 days, e.g. here; and there.\nname: x\n", "As of 1.5 days, e.g. here; and there."),
+        ("name: x\n", ""),
+    ],
+)
+def test_the_first_sentence(head: str, expected: str) -> None:
+    assert first_sentence(head) == expected
 
 
 def test_every_verb_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from types import MappingProxyType
 
 import duckdb
 import pyarrow as pa
@@ -14,17 +15,22 @@ from lifestage.lifecycle.columns import Published
 
 Values = Mapping[str, tuple[str, ...]]
 """For text columns with a fixed set of values, what a comparison may name."""
+Labels = Mapping[str, Mapping[str, str]]
+"""For the same columns the name behind each label."""
+NONE: Labels = MappingProxyType({})
 TYPES = {"BOOLEAN": pa.bool_(), "VARCHAR": pa.string()}
 _NUMBERS = ("DOUBLE", "FLOAT", "REAL", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DECIMAL")
 
 
-def condition(text: str, columns: Mapping[str, Published], where: str, values: Values) -> exp.Expression:
-    """One checked condition.
+def condition(
+    text: str, columns: Mapping[str, Published], where: str, values: Values, labels: Labels = NONE
+) -> exp.Expression:
+    """One checked condition; a value that is one of the `labels` is told the name to write.
 
     Raises PlacedError for an unknown column, a forbidden function, a value that never occurs, or an expression that
     is not true or false.
     """
-    tree, type_ = _checked(text, columns, where, values)
+    tree, type_ = _checked(text, columns, where, values, labels)
     if type_ != "BOOLEAN":
         problem = (
             f"gives a value of type {type_}, expected true or false; write a comparison, e.g. order_count > 0"
@@ -33,9 +39,11 @@ def condition(text: str, columns: Mapping[str, Published], where: str, values: V
     return tree
 
 
-def points(text: str, columns: Mapping[str, Published], where: str, values: Values) -> exp.Expression:
+def points(
+    text: str, columns: Mapping[str, Published], where: str, values: Values, labels: Labels = NONE
+) -> exp.Expression:
     """One checked expression that gives a number. Raises PlacedError as `condition` does."""
-    tree, type_ = _checked(text, columns, where, values)
+    tree, type_ = _checked(text, columns, where, values, labels)
     if not type_.startswith(_NUMBERS):
         problem = f"gives a value of type {type_}, expected a number from 0 to 100; write e.g. 100 * p_alive"
         raise PlacedError(where, text, None, problem)
@@ -52,7 +60,7 @@ def value(text: str, columns: Mapping[str, Published], where: str, values: Value
 
 
 def _checked(
-    text: str, columns: Mapping[str, Published], where: str, values: Values
+    text: str, columns: Mapping[str, Published], where: str, values: Values, labels: Labels = NONE
 ) -> tuple[exp.Expression, str]:
     tree = parse_expression(text, columns, where)
     for column, known in values.items():
@@ -60,6 +68,9 @@ def _checked(
             if literal not in known:
                 offset = text.find(f"'{literal}'")
                 close = get_close_matches(literal, known, n=1, cutoff=0.5)
+                if name := labels.get(column, {}).get(literal):
+                    problem = f"{column} is never '{literal}', which is the label of '{name}'; write '{name}'"
+                    raise PlacedError(where, text, max(offset, 0), problem)
                 hint = f"did you mean '{close[0]}'?" if close else f"known are: {', '.join(known) or 'none'}"
                 raise PlacedError(where, text, max(offset, 0), f"{column} is never '{literal}'; {hint}")
     read = {name: columns[name].type for name in sorted(referenced(tree))} or {"customer_id": pa.string()}

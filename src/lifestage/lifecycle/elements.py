@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from lifestage.documents import Model
+from lifestage.documents import NAME, Model, repeated
 
 Level = Literal["high", "medium", "low"]
 LEVELS: tuple[Level, ...] = ("high", "medium", "low")
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Name = Annotated[str, Field(pattern=NAME)]
 Role = Literal["prospect", "new", "active", "at_risk", "lost"]
 Unit = Literal[
     "days", "orders", "events", "cases", "currency", "probability", "percentile", "ratio", "text", "flag"
@@ -88,9 +88,8 @@ class Stage(Model):
     @model_validator(mode="after")
     def _rules_differ(self) -> "Stage":
         names = [rule.rule for rule in self.enter]
-        for i, name in enumerate(names):
-            if name in names[:i]:
-                raise ValueError(f"enter: the rule '{name}' stands twice; names must differ")
+        repeated(names, "enter", "rule")
+        for name in names:
             if name in (STAYS, DEFAULT):
                 raise ValueError(f"enter: no rule may be called '{name}', which says how a stage came about")
         return self

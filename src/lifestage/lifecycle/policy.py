@@ -1,7 +1,6 @@
 """A policy: stages, tiers, segments, risk levels, signals and health, written in YAML by people; frozen and checked."""
 
 import hashlib
-from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,7 +9,7 @@ import pyarrow as pa
 import yaml
 from pydantic import Field, PrivateAttr, model_validator
 
-from lifestage.documents import Model, nowhere, read_yaml, validate
+from lifestage.documents import Model, nowhere, read_yaml, repeated, validate
 from lifestage.errors import InputError
 from lifestage.features import PLAIN, FeatureSpec
 from lifestage.lifecycle import columns as published
@@ -70,8 +69,7 @@ class Policy(Model):
     @model_validator(mode="after")
     def _coherent(self) -> "Policy":
         for part in ("columns", "tiers", "segments", "signals", "health", "risk", "stages", "alerts"):
-            if twice := _repeated(item.name for item in getattr(self, part)):
-                raise ValueError(f"{part}: the name '{twice}' stands twice; names must differ")
+            repeated([item.name for item in getattr(self, part)], part, "name")
         known = [stage.name for stage in self.stages]
         if NEW in known:
             raise ValueError(f"stages: '{NEW}' means 'not seen before' in the flow; choose another name")
@@ -141,15 +139,6 @@ class Policy(Model):
             if stage.name == name:
                 return stage
         raise KeyError(name)
-
-
-def _repeated(names: Iterable[str]) -> str | None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            return name
-        seen.add(name)
-    return None
 
 
 def parse(document: Any, where: str, source: str | None = None, spec: FeatureSpec = PLAIN) -> Policy:

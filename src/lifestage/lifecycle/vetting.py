@@ -39,13 +39,14 @@ def vet(policy: Policy, document: Any, where: str, at: At) -> dict[str, pa.DataT
         "previous_stage": tuple(stage.name for stage in policy.stages),
         "stage": tuple(stage.name for stage in policy.stages),
     }
+    labels = labels_of(policy)
     found: list[str] = []
     for path, name, text, check, open_to in _expressions(policy, document):
         known = {column: values for column, values in fixed.items() if column in open_to}
         if name.startswith(("stages", "signals")):  # a stage of an older policy may be meant
             known.pop("previous_stage", None)
         try:
-            check(text, open_to, name, known)
+            check(text, open_to, name, known, labels)
         except PlacedError as error:
             found.append(_told(error, path, where, at))
     for path, problem in alerts.unknown_states(policy.alerts, fixed):
@@ -58,6 +59,20 @@ def vet(policy: Policy, document: Any, where: str, at: At) -> dict[str, pa.DataT
     if found:
         raise InputError("\n".join(found))
     return types
+
+
+def labels_of(policy: Policy) -> dict[str, dict[str, str]]:
+    """Column -> label in either language -> the name that conditions write."""
+    stages = {label: s.name for s in policy.stages for label in (s.labels.en, s.labels.zh)}
+    return {
+        "stage": stages,
+        "previous_stage": stages,
+        "tier": {label: t.name for t in policy.tiers for label in (t.labels.en, t.labels.zh)},
+        "segment": {label: g.name for g in policy.segments for label in (g.labels.en, g.labels.zh)}
+        or {label: name for name, both in GROUPINGS[policy.grouping].items() for label in both},
+        "risk": {label: r.name for r in policy.risk for label in (r.labels.en, r.labels.zh)},
+        "action": {label: a.name for s in policy.stages for a in s.actions for label in (a.en, a.zh)},
+    }
 
 
 def _named_types(policy: Policy, where: str, at: At) -> dict[str, pa.DataType]:

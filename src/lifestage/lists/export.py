@@ -1,11 +1,11 @@
 """Lists for people: the customers for whom a condition is true, those with most at stake first, in plain words.
 
 The condition is written in the policy language. It reads the columns of the score rows (instants as local time, so
-that `next_order_at < DATE '2026-01-01'` means the local midnight), `value_at_stake`, and signal_<name> for each
-signal; what is missing is not true.
+that `next_order_at < DATE '2026-01-01'` means the local midnight), `value_at_stake`, signal_<name> for each signal, and
+the features that a policy's conditions may read, which the score rows lack; what is missing is not true.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -16,11 +16,13 @@ import pyarrow.compute as pc
 
 from lifestage.errors import InputError
 from lifestage.expressions import referenced, to_sql
-from lifestage.lifecycle.columns import Published, signal_column
+from lifestage.lifecycle.checking.bounds import contradictions
+from lifestage.lifecycle.columns import PUBLISHED, Published, signal_column
 from lifestage.lifecycle.conditions import condition
 from lifestage.lifecycle.policy import Policy
 from lifestage.lifecycle.segments import GROUPINGS
 from lifestage.lifecycle.selection import holds
+from lifestage.lifecycle.vetting import labels_of
 from lifestage.lists.wording import NESTED, STAKE, TITLES, signal_on
 from lifestage.localtime import to_local
 from lifestage.ragged import Bools, Floats
@@ -41,10 +43,12 @@ class Condition:
 
     sql: str
     reads: frozenset[str]
+    features: Mapping[str, pa.DataType]
+    """Those of `reads` that no score row holds and the history gives, with their types."""
 
 
 def columns_of(policy: Policy) -> dict[str, Published]:
-    """Every column that a condition on the list may read."""
+    """Every column of the scores that a condition on the list may read."""
     plain = {
         field.name: _published(field.name, _type(field.type))
         for field in SCORE
@@ -59,7 +63,8 @@ def columns_of(policy: Policy) -> dict[str, Published]:
 
 def _published(name: str, type_: pa.DataType) -> Published:
     en, zh = TITLES.get(name, (name, name))
-    return Published("", en, zh, type_)
+    unit = PUBLISHED[name].unit if name in PUBLISHED else ""
+    return Published(unit, en, zh, type_)
 
 
 def _type(type_: pa.DataType) -> pa.DataType:
@@ -67,7 +72,10 @@ def _type(type_: pa.DataType) -> pa.DataType:
 
 
 def checked(where: str, policy: Policy) -> Condition:
-    """The condition of --where. Raises InputError with the place of a mistake and the nearest right name."""
+    """The condition of --where.
+
+    Raises InputError with the place of a mistake and the nearest right name, and where no customer can satisfy it.
+    """
     values = {
         "stage": tuple(stage.name for stage in policy.stages),
         "tier": tuple(tier.name for tier in policy.tiers),
@@ -75,8 +83,23 @@ def checked(where: str, policy: Policy) -> Condition:
         "segment": tuple(group.name for group in policy.segments) or tuple(GROUPINGS[policy.grouping]),
         "action": tuple(action.name for stage in policy.stages for action in stage.actions),
     }
-    tree = condition(where, columns_of(policy), "--where", values)
-    return Condition(to_sql(tree), referenced(tree))
+    scores = columns_of(policy)
+    columns = {**policy.base, **scores}
+    tree = condition(where, columns, "--where", values, labels_of(policy))
+    reads = referenced(tree)
+    features = {name: columns[name].type for name in sorted(reads - scores.keys())}
+    for name in features.keys() - policy.given.keys():
+        raise InputError(
+            f"--where: '{name}' is worked out while staging and not kept; put it into a signal of the policy, and ask "
+            "for signal_<name> after the next scoring run"
+        )
+    for found in contradictions(tree, columns):
+        if found.whole:
+            raise InputError(
+                f"--where: asks for {found.asked}, but {found.why}; so nobody can match. Correct the numbers or the "
+                "signs; where one of both is enough, write OR"
+            )
+    return Condition(to_sql(tree), reads, features)
 
 
 def chosen_columns(names: Sequence[str], policy: Policy) -> tuple[str, ...]:
@@ -100,8 +123,11 @@ def stored(names: Sequence[str] | frozenset[str]) -> list[str]:
     return list(dict.fromkeys([*(name for name in names if name in SCORE.names), *signals]))
 
 
-def matches(condition: Condition, batch: pa.RecordBatch, stake: Floats, zone: str) -> Bools:
-    """bool[n]: the rows of a batch for which the condition is true; `stake` is of the same rows, NaN = unknown.
+def matches(
+    condition: Condition, batch: pa.RecordBatch, stake: Floats, zone: str, features: pa.Table | None = None
+) -> Bools:
+    """bool[n]: the rows of a batch for which the condition is true; `stake` (NaN = unknown) and `features` are of the
+    same rows.
 
     Raises InputError where the condition fails on a value.
     """
@@ -109,6 +135,8 @@ def matches(condition: Condition, batch: pa.RecordBatch, stake: Floats, zone: st
     for name in condition.reads:
         if name == STAKE:
             block[name] = pa.array(stake, mask=np.isnan(stake))
+        elif name in condition.features and features is not None:
+            block[name] = features[name]
         elif name not in SCORE.names:
             block[name] = pa.array(signal_on(batch["signals"], name))
         elif SCORE.field(name).type == INSTANT:

@@ -3,7 +3,7 @@
 Nothing is written: the same columns and the same earlier stages as the next scoring run would find.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 from lifestage.decision import align, condition_columns, reads_journeys
 from lifestage.history_file import HistoryFile
 from lifestage.lifecycle import journey
+from lifestage.lifecycle.columns import JOURNEY
 from lifestage.lifecycle.policy import Policy
 from lifestage.lifecycle.staging import columns_read
 from lifestage.release import NO_REASONS, Release
@@ -58,7 +59,7 @@ def own_blocks(
         tables = []
         for policy in policies:
             columns = plain
-            if reads_journeys(policy):
+            if reads_journeys(policy) or not JOURNEY.keys().isdisjoint(more):
                 columns = {**plain, **journey.compute(view, policy.core_event, contact)}
             wanted = ("customer_id", *sorted({*columns_read(policy), *more}))
             tables.append(pa.table({n: columns[n] for n in wanted if n in columns}).filter(known))
@@ -70,6 +71,35 @@ def own_blocks(
         if progress is not None:
             progress(len(history))
         yield OwnBlock(tuple(tables), previous.filter(known))
+
+
+def own_columns(
+    file: HistoryFile,
+    release: Release,
+    as_of: int,
+    types: Mapping[str, pa.DataType],
+    *,
+    progress: Callable[[int], Any] | None = None,
+) -> pa.Table:
+    """One row per customer known before `as_of`: customer_id and the columns of `types`, null where the shop lacks
+    their table; in the order of the history."""
+    schema = pa.schema([("customer_id", pa.string()), *types.items()])
+    blocks = own_blocks(file, release, as_of, None, (release.policy,), more=tuple(types), progress=progress)
+    parts = [block.columns[0] for block in blocks]
+    return (
+        pa.concat_tables(
+            pa.table([_column(part, field) for field in schema], schema=schema) for part in parts
+        )
+        if parts
+        else schema.empty_table()
+    )
+
+
+def _column(part: pa.Table, field: pa.Field) -> pa.Array | pa.ChunkedArray:
+    """The column cast to its type, nulls where there is none."""
+    if field.name not in part.column_names:
+        return pa.nulls(len(part), field.type)
+    return part[field.name].cast(field.type)
 
 
 def _spread(file: HistoryFile, most: int | None) -> list[int]:

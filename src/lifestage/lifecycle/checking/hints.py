@@ -34,9 +34,6 @@ def _hints(message: str, line: str) -> Iterator[str]:
         return
     wrong = message.rsplit(": ", maxsplit=1)[-1]
     slips = (
-        (re.search(r"\d,\d", line) and "','" in wrong, "write a decimal point, e.g. 1.5 instead of 1,5"),
-        (re.search(r"\d \d", line) and "read as" in wrong, "write a number without spaces, e.g. 1000"),
-        (re.search(r"\d *%", line) and "'%'" in wrong, "write a share, e.g. 0.7 instead of 70%"),
         (re.search(r"=[<>]", line) and "read as" in wrong, "write >= or <=, the equals sign last"),
         (
             _WORDS.search(line) and "read as" in wrong,
