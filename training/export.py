@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from lifestage.lifecycle.policy import Policy
+    from lifestage.lists.export import Condition
     from lifestage.release import Release
     from lifestage.runs import Run
     from lifestage.settings import Shop
@@ -62,7 +64,7 @@ def export(
         raise InputError(f"{run.folder}: the newest run's files are gone; run python -m training.score again")
     release = releases.load(shop.releases / current["release"])
     policy = release.policy
-    condition = None if where is None else lists.checked(where, policy)
+    condition = None if where is None else _checked(where, policy)
     names = lists.chosen_columns(columns, policy)
     wanted = lists.stored(
         ["customer_id", *(condition.reads - condition.features.keys() if condition else ())]
@@ -97,6 +99,18 @@ def export(
     _say_stake(stake[rows], shop.currency)
     say(f"{len(rows):,} rows written to {path}")
     return path
+
+
+def _checked(where: str, policy: "Policy") -> "Condition":
+    """The condition; an unknown column is told without the names of all that there are."""
+    from lifestage.errors import InputError
+    from lifestage.lifecycle.checking.hints import explained
+    from lifestage.lists.export import checked
+
+    try:
+        return checked(where, policy)
+    except InputError as error:
+        raise InputError(explained(str(error), where)) from None
 
 
 def _say_stake(stake, currency: str) -> None:

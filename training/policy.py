@@ -182,7 +182,7 @@ def publish(args: argparse.Namespace) -> None:
             f"policy {policy.name} version {policy.version} is live: release {done.name} (before: {done.before})"
         )
         restage(args.config)
-        say(f"  back again: python -m training.promote --config {args.config} --release {done.before}")
+        say(f"  python -m training.promote --config {args.config} --release {done.before}    # back again")
     _remind(args.config, at.shop.policy, args.file, content)
 
 

@@ -85,6 +85,8 @@ def test_the_way_back_prints_what_the_way_forward_does(
     go_back(Shop(), "shop-1", "my.yaml")  # type: ignore[arg-type]
     told = capsys.readouterr().out
     assert "release shop-1 is current again" in told
-    assert f"{python()} -m training.score --config my.yaml    gives every stored customer" in told
-    assert f"{python()} -m training.score --config my.yaml --flow-months 12    stages the past months" in told
+    assert f"{python()} -m training.score --config my.yaml    # gives every stored customer" in told
+    assert (
+        f"{python()} -m training.score --config my.yaml --flow-months 12    # stages the past months" in told
+    )
     assert "compare like with like" in told

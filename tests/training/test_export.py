@@ -124,6 +124,10 @@ def test_wrong_use_is_told_in_one_sentence(
     config = settings.load("shop.yaml")
     with pytest.raises(InputError, match=r"--where: at line 1, column 1 .*did you mean 'stage'\?"):
         export(config, "stag = 'at_risk'")
+    with pytest.raises(
+        InputError, match=r"unknown column 'xyzzy'; 'python -m training.policy columns' lists all$"
+    ):
+        export(config, "xyzzy > 3")
     with pytest.raises(InputError, match=r"--columns: unknown column 'tiers'; did you mean 'tier'\?"):
         export(config, None, columns=("tiers",))
     with pytest.raises(InputError, match=r"--out .*x.csv: cannot be written \(.*\); name a place elsewhere"):

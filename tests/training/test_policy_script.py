@@ -145,12 +145,12 @@ def test_publishing_is_one_new_release_with_the_same_models(mine: Path, policy: 
         "out_of_time",
     )
     assert {k: old.manifest[k] for k in same} == {k: new.manifest[k] for k in same}
-    assert f"  {python()} -m training.score --config shop.yaml    gives every stored customer" in told
+    assert f"  {python()} -m training.score --config shop.yaml    # gives every stored customer" in told
     assert (
-        f"  {python()} -m training.score --config shop.yaml --flow-months 12    stages the past months"
+        f"  {python()} -m training.score --config shop.yaml --flow-months 12    # stages the past months"
         in told
     )
-    assert f"  back again: {python()} -m training.promote --config shop.yaml" in told
+    assert f"  {python()} -m training.promote --config shop.yaml --release {before}    # back again" in told
     assert f"--release {before}" in told
     assert "shop.yaml names the policy 'ecommerce', not this one" in told
     number = (mine / "shop.yaml").read_text(encoding="utf-8").splitlines().index("policy: ecommerce") + 1
