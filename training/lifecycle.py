@@ -50,12 +50,12 @@ def lifecycle(shop: "Shop", group: str | None, period_days: int, out: Path | Non
     folder: Path = shop.releases / current["release"]
     text = (folder / "policy.yaml").read_text(encoding="utf-8")
     policy = parse_text(text, "policy.yaml", load_spec(folder / "churn"))
-    other = [at for at, run in runs.items() if _policy(run) != policy.label]
-    runs = {at: run for at, run in runs.items() if at not in other}
-    if other:
+    earlier = len(runs) - 1
+    runs = {at: run for at, run in runs.items() if _policy(run) == policy.label}
+    if left_out := earlier + 1 - len(runs):
         say(
-            f"{len(other)} earlier runs were staged by another policy and are left out; training.score --flow-months "
-            f"{min(len(other), 60)} stages past months by {policy.label}"
+            f"{left_out} earlier runs were staged by another policy and are left out; training.score --flow-months "
+            f"{min(earlier, 60)} stages past months by {policy.label}"
         )
     file = HistoryFile(shop.output / "history.parquet")
     frames = {at: _frame(runs[at], group) for at in spaced(runs, period_days)}
