@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from lifestage.decision import condition_columns
 from lifestage.history import History
 from lifestage.labels import Definition
+from lifestage.labels.definitions import after_days
 from lifestage.lifecycle.policy import Policy
 from lifestage.lifecycle.staging import RFM, columns_read, stage_codes
 from lifestage.localtime import DAY, day_of, instant, midnight, moment
@@ -125,9 +126,8 @@ def _table(found: _Found, names: Sequence[str], as_of: int, zone: str) -> pa.Tab
 
 def after(as_of: int, days: int, zone: str) -> int:
     """The instant `days` local days later: the local midnight where `as_of` is one, else the same time of the day."""
-    day = day_of(as_of, zone)
-    if midnight(day, zone) == as_of:
-        return midnight(day + timedelta(days=days), zone)
+    if midnight(day_of(as_of, zone), zone) == as_of:
+        return after_days(as_of, days, zone)
     return instant(moment(as_of, zone).replace(tzinfo=None) + timedelta(days=days), zone)
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from lifestage.campaign import Profit
 from lifestage.errors import InputError
-from lifestage.lists.contacts import CONTACTS, contact_list, contacts_text, csv_text, inert
+from lifestage.lists.contacts import CONTACTS, contact_list, contacts_text, csv_text
+from lifestage.lists.spreadsheet import inert
 from lifestage.schemas import SCORE
 
 TERMS = Profit(contact_cost=1, offer_cost=10, success_rate=0.3)

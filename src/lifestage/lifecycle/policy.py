@@ -1,6 +1,7 @@
 """A policy: stages, tiers, segments, risk levels, signals and health, written in YAML by people; frozen and checked."""
 
 import hashlib
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -92,7 +93,7 @@ class Policy(Model):
     @property
     def label(self) -> str:
         """What a score says of the policy: name, version, and the first digits of the SHA-256 of its text."""
-        return f"{self.name} v{self.version} {hashlib.sha256(self._source.encode()).hexdigest()[:8]}"
+        return f"{self.name} v{self.version} {_digest(self._source)}"
 
     @property
     def given(self) -> dict[str, published.Published]:
@@ -139,6 +140,11 @@ class Policy(Model):
             if stage.name == name:
                 return stage
         raise KeyError(name)
+
+
+@lru_cache(maxsize=64)  # every block and request asks for it
+def _digest(source: str) -> str:
+    return hashlib.sha256(source.encode()).hexdigest()[:8]
 
 
 def parse(document: Any, where: str, source: str | None = None, spec: FeatureSpec = PLAIN) -> Policy:

@@ -87,6 +87,10 @@ def assign(
     was, since = _previous(previous, columns, n)
     block = _block(policy, ready, columns, as_of, (was, since))
     answers = _asked(policy, ready, block)
+    if policy.segments:
+        block["segment"] = _named([group.name for group in policy.segments], answers[SEGMENT])
+    elif "segment" not in block:  # no condition reads it
+        block["segment"] = _segments(policy, columns)
     stage = _named([s.name for s in policy.stages], answers[STAGE])
     stays = pc.fill_null(pc.equal(stage, was), False)
     now = pa.scalar(as_of, pa.int64()).cast(INSTANT)
@@ -96,9 +100,7 @@ def assign(
         "previous_stage": was,
         "rule": _named(ready.rules, answers[RULE]),
         "tier": _named([tier.name for tier in policy.tiers], answers[TIER]),
-        "segment": _segments(policy, columns)
-        if not policy.segments
-        else _named([group.name for group in policy.segments], answers[SEGMENT]),
+        "segment": block["segment"],
         "risk": _named([level.name for level in policy.risk], answers[RISK]),
         "signals": _signals(policy, answers, n),
         "health": answers[HEALTH] if policy.health else pa.nulls(n, pa.float64()),
@@ -234,8 +236,7 @@ def _signals(policy: Policy, answers: engine.Answers, n: int) -> pa.Array:
     rows, which = np.nonzero(grid >= 0)
     names = pa.array([signal.name for signal in policy.signals], pa.string()).take(pa.array(which))
     words = pa.array(LEVELS, pa.string()).take(pa.array(grid[rows, which]))
-    entries = pa.StructArray.from_arrays([names, words], fields=list(SIGNAL))
-    return pa.ListArray.from_arrays(pa.array(np.searchsorted(rows, np.arange(n + 1)), pa.int32()), entries)
+    return _lists(rows, pa.StructArray.from_arrays([names, words], fields=list(SIGNAL)), n)
 
 
 def _alerts(policy: Policy, answers: engine.Answers, n: int) -> pa.Array:
@@ -243,7 +244,12 @@ def _alerts(policy: Policy, answers: engine.Answers, n: int) -> pa.Array:
     held = [np.asarray(answers[answer_of(alert.name)]) for alert in policy.alerts]
     rows, which = np.nonzero(np.stack(held, axis=1) if held else np.empty((n, 0), bool))
     names = pa.array([alert.name for alert in policy.alerts], pa.string()).take(pa.array(which))
-    return pa.ListArray.from_arrays(pa.array(np.searchsorted(rows, np.arange(n + 1)), pa.int32()), names)
+    return _lists(rows, names, n)
+
+
+def _lists(rows: Integers, entries: pa.Array, n: int) -> pa.Array:
+    """list[n] of the entries that belong to `rows`, ascending row numbers."""
+    return pa.ListArray.from_arrays(pa.array(np.searchsorted(rows, np.arange(n + 1)), pa.int32()), entries)
 
 
 def _health_parts(policy: Policy, answers: engine.Answers, n: int) -> pa.Array:

@@ -1,8 +1,5 @@
 """ "Contact these N customers": the list that is expected to earn most, as a table, as CSV, and in words."""
 
-import csv
-import io
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +9,7 @@ import pyarrow.compute as pc
 from lifestage.campaign import Profit
 from lifestage.churn.profit.gain import best_list, expected_cost, expected_gain, threshold
 from lifestage.errors import InputError
+from lifestage.lists.spreadsheet import csv_pieces, inert
 from lifestage.ragged import Floats
 from lifestage.summary import short, text_table
 
@@ -111,12 +109,8 @@ def contact_list(scores: pa.Table, value: Floats, terms: Profit, top: int | None
 
 def csv_text(table: pa.Table) -> str:
     """A table of CONTACTS as CSV text: amounts to cents, several reasons joined by "; ", nothing a formula."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(table.schema.names)
-    for row in table.to_pylist():
-        writer.writerow([_cell(name, value) for name, value in row.items()])
-    return out.getvalue()
+    cells = ([_cell(name, value) for name, value in row.items()] for row in table.to_pylist())
+    return "".join(csv_pieces(table.schema.names, cells))
 
 
 def _cell(name: str, value: object) -> str:
@@ -127,19 +121,6 @@ def _cell(name: str, value: object) -> str:
     if isinstance(value, list):
         return inert("; ".join(value))
     return inert(value) if isinstance(value, str) else str(value)
-
-
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?", re.ASCII)
-_BEGINS_FORMULA = tuple("=+-@＝＋－＠\t\r\n")
-
-
-def inert(text: str) -> str:
-    """Text that no spreadsheet runs: what would begin a formula gets an apostrophe before it; numbers stay.
-
-    An id that is a plain number with a sign is harmless, and must still be found again in the shop's own tables.
-    """
-    begins = text.startswith(_BEGINS_FORMULA) or text.lstrip().startswith(_BEGINS_FORMULA)
-    return f"'{text}" if begins and not _NUMBER.fullmatch(text) else text
 
 
 def contacts_text(found: ContactList, terms: Profit, currency: str, shown: int = 10) -> str:

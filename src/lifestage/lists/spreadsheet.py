@@ -13,8 +13,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, tzinfo
 
-from lifestage.lists.contacts import inert
-
 _CHANGED = re.compile(
     r"[+-]?[0-9]{12,}"  # shown as 1.23E+11, and beyond 15 digits no longer the same number
     r"|[+-]?0[0-9]+"
@@ -31,6 +29,19 @@ _CHANGED = re.compile(
 )
 """What Excel and LibreOffice read as another thing than what is written; whole numbers of up to 11 digits are safe."""
 ROWS = 10_000
+
+
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?", re.ASCII)
+_BEGINS_FORMULA = tuple("=+-@＝＋－＠\t\r\n")
+
+
+def inert(text: str) -> str:
+    """Text that no spreadsheet runs: what would begin a formula gets an apostrophe before it; numbers stay.
+
+    An id that is a plain number with a sign is harmless, and must still be found again in the shop's own tables.
+    """
+    begins = text.startswith(_BEGINS_FORMULA) or text.lstrip().startswith(_BEGINS_FORMULA)
+    return f"'{text}" if begins and not _NUMBER.fullmatch(text) else text
 
 
 def text_cell(text: str) -> str:

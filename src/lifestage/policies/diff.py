@@ -1,13 +1,10 @@
 """What a new policy would change, told: text tables, a CSV file of the movers, and a flow picture."""
 
-import csv
-import io
-
 import pyarrow as pa
 
 from lifestage.lifecycle.comparison import Comparison, Move, flows, movers_of
 from lifestage.lifecycle.policy import Policy
-from lifestage.lists.spreadsheet import text_cell
+from lifestage.lists.spreadsheet import csv_pieces, text_cell
 from lifestage.summary import text_table
 
 COLUMNS = (
@@ -90,12 +87,8 @@ def _stages_table(found: Comparison, old: Policy, new: Policy) -> str:
 
 def movers_csv(both: pa.Table) -> str:
     """The customers who move (comparison.BOTH) as CSV text, the most valuable first; no cell runs or loses digits."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for row in movers_of(both).select(list(COLUMNS)).to_pylist():
-        writer.writerow([_cell(name, row[name]) for name in COLUMNS])
-    return out.getvalue()
+    movers = movers_of(both).select(list(COLUMNS)).to_pylist()
+    return "".join(csv_pieces(COLUMNS, ([_cell(name, row[name]) for name in COLUMNS] for row in movers)))
 
 
 def _cell(name: str, value: object) -> str:
