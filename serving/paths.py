@@ -4,9 +4,6 @@ BentoML labels its metrics with the path as asked. With ids in it, every custome
 without bound, and ids in the monitoring. The path as asked stays in the scope, for the endpoint alone.
 """
 
-from typing import Any
-
-from bentoml import Service
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -47,10 +44,3 @@ class Patterns:
             routed = pattern(path)
             scope = {**scope, "path": routed, "raw_path": routed.encode(), ASKED: path}
         await self.app(scope, receive, send)
-
-
-class PatternedService(Service[Any]):
-    """A BentoML service whose metrics are labelled with patterns."""
-
-    def to_asgi(self, is_main: bool = True) -> ASGIApp:
-        return Patterns(super().to_asgi(is_main=is_main))

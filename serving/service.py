@@ -17,13 +17,13 @@ import bentoml
 from lifestage.errors import InputError
 from serving import state
 from serving.app import app
-from serving.paths import PatternedService
+from serving.layers import LayeredService
 from serving.warmup import warm_up
 
 
 @bentoml.service(
     name="lifestage",
-    service_class=PatternedService,
+    service_class=LayeredService,
     workers=1,
     traffic={"timeout": 60},
     http={"host": "127.0.0.1", "port": 3000},

@@ -3,6 +3,7 @@
 from lifestage.settings.alerts import Alerts, Webhook
 from lifestage.settings.models import DEFINED_BY, Churn, Clv, Features, Readiness
 from lifestage.settings.scoring import Reasons, Scoring
+from lifestage.settings.serving import Serving
 from lifestage.settings.shop import Shop, load, parse
 from lifestage.settings.tables import ENGINES, EngineOptions, Intake, Source, Sources
 
@@ -18,6 +19,7 @@ __all__ = [
     "Readiness",
     "Reasons",
     "Scoring",
+    "Serving",
     "Shop",
     "Source",
     "Sources",

@@ -20,6 +20,7 @@ from lifestage.errors import InputError
 from lifestage.settings.alerts import Alerts
 from lifestage.settings.models import DEFINED_BY, Churn, Clv, Features, Readiness
 from lifestage.settings.scoring import Scoring
+from lifestage.settings.serving import Serving
 from lifestage.settings.tables import ENGINES, EngineOptions, Intake, Sources
 
 
@@ -51,6 +52,7 @@ class Shop(Model):
     scoring: Scoring = Scoring()
     alerts: Alerts = Alerts()
     """Where training.alerts delivers the alerts of the policy."""
+    serving: Serving = Serving()
     output_dir: str = ""
     """Folder of history, quarantine and runs; by default var/<shop>."""
     release_dir: str = ""
@@ -140,6 +142,10 @@ class Shop(Model):
     @property
     def alerts_folder(self) -> Path:
         return Path(self.alerts.folder) if self.alerts.folder else self.output / "alerts"
+
+    @property
+    def keys_file(self) -> Path:
+        return Path(self.serving.keys) if self.serving.keys else self.output / "keys.json"
 
     @property
     def store_url(self) -> str:
