@@ -5,6 +5,7 @@ from typing import Any
 from bentoml import Service
 from starlette.types import ASGIApp
 
+from serving import protocol
 from serving.app import app
 from serving.guard import Guard
 from serving.paths import Patterns
@@ -20,4 +21,5 @@ class LayeredService(Service[Any]):
     """A BentoML service behind the layers of this file."""
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
+        protocol.install()
         return Patterns(Guard(super().to_asgi(is_main=is_main), loaded))

@@ -21,6 +21,9 @@ from serving.problems import ProblemError, invalid
 from serving.rows import to_json
 from serving.state import State
 
+BODY_SECONDS = 50.0
+"""Within which a body must have arrived."""
+
 # One thread computes: the work is NumPy's and Python's, side by side it would only take turns. The other one
 # reads the store, so that a look-up does not wait for a large request, nor the event loop for a slow disk.
 COMPUTING = ThreadPoolExecutor(1, "computing")
@@ -59,17 +62,22 @@ class PostRoute(APIRoute):
 
 
 async def read(request: Request) -> bytes:
-    """The body. Raises ProblemError where it is too large or breaks off."""
+    """The body. Raises ProblemError where it is too large or slow, or breaks off."""
     serving = request.app.state.serving.shop.serving
     limit = body_bytes(serving)
     parts: list[bytes] = []
     size = 0
     try:
-        async for part in request.stream():
-            size += len(part)
-            if size > limit:
-                raise too_large(serving)  # of no stated length: `guard` has refused the others
-            parts.append(part)
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > limit:
+                    raise too_large(serving)  # of no stated length: `guard` has refused the others
+                parts.append(part)
+    except TimeoutError:
+        raise ProblemError(
+            HTTPStatus.REQUEST_TIMEOUT, "too-slow", f"the body did not arrive within {BODY_SECONDS:.0f} s"
+        ) from None
     except ClientDisconnect:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", "the body breaks off") from None
     return b"".join(parts)

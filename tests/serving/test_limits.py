@@ -24,7 +24,9 @@ def test_within_the_limits() -> None:
 
 
 def test_too_many_customers() -> None:
-    with pytest.raises(ProblemError, match="customers: 3 in one request; this service takes at most 2") as caught:
+    with pytest.raises(
+        ProblemError, match="customers: 3 in one request; this service takes at most 2"
+    ) as caught:
         limits.check(scoring(1, 1, 1), Serving(max_customers=2))
     assert (caught.value.status, caught.value.path) == (400, "customers")
 
@@ -33,7 +35,9 @@ def test_too_many_customers() -> None:
 def test_too_many_rows_of_a_customer(table: str) -> None:
     customer = {"customer_id": "b", table: [{}] * 4}
     limits.check_rows(7, customer, Serving(max_rows=4))
-    with pytest.raises(ProblemError, match=f"customer 'b': 4 rows of {table}; this service takes at most 3") as caught:
+    with pytest.raises(
+        ProblemError, match=f"customer 'b': 4 rows of {table}; this service takes at most 3"
+    ) as caught:
         limits.check_rows(7, customer, Serving(max_rows=3))
     assert (caught.value.status, caught.value.path) == (400, f"customers[7].{table}")
 
@@ -41,4 +45,7 @@ def test_too_many_rows_of_a_customer(table: str) -> None:
 def test_a_body_has_its_size() -> None:
     serving = Serving(max_body_megabytes=3)
     assert limits.body_bytes(serving) == 3_145_728
-    assert str(limits.too_large(serving)) == "the body is larger than 3 MiB; send the customers in several requests"
+    assert (
+        str(limits.too_large(serving))
+        == "the body is larger than 3 MiB; send the customers in several requests"
+    )
