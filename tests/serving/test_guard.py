@@ -352,4 +352,4 @@ def test_the_page_runs_its_own_script_alone(caller: Caller) -> None:
     ]
     assert f"script-src 'self' '{SCRIPT_HASH}';" in policy
     assert "http" not in policy.replace("https://", "http")
-    assert "cache-control" not in caller("/static_content/x.js").headers
+    assert "cache-control" not in caller("/static_content/swagger-ui.css").headers
