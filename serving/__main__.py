@@ -125,12 +125,13 @@ def main() -> None:
     from lifestage import settings
     from lifestage.errors import InputError
     from serving import access
-    from serving.state import load
-    from serving.warmup import check
 
     try:
         mode = access.launched_on(args.host)
         access.check(settings.load(args.config), mode, args.config)
+        from serving.state import load
+        from serving.warmup import check
+
         state = load(args.config)
         check(state)  # a release that cannot score is refused here, not by a worker again and again
         check_address(args.host, args.port)
