@@ -28,6 +28,9 @@ _PLAIN = Clock()
 KIND = "clv"
 FILE = "clv.json"
 SPEND_POINTS = {"spend_low": 0.1, "spend_high": 0.9}
+FEW = 64
+BLOCK = 4_096
+"""Customers whose points of the next order are sought at once."""
 QUANTILES = {"next_order_days": 0.5, "next_order_low_days": 0.1, "next_order_high_days": 0.9}
 
 
@@ -184,7 +187,7 @@ class ClvModel:
         p_alive = family.probability_alive(params, x, t_x, T)
         value = gamma_gamma.expected_order_value(self.gamma_gamma, x, some.monetary_value)
         # Given alive, the future depends on (x, T) only: the costly part is done once per distinct pair.
-        index, number = distinct(x, T)
+        index, number = _once(x, T)
         x_, T_ = x[index], T[index]
         orders, discounted = future_orders(
             lambda t: family.order_rate_given_alive(params, t, x_, T_),
@@ -194,36 +197,37 @@ class ClvModel:
             lambda t: clock.days(some.cutoff_day, t),
         )
         p_order = family.probability_of_order_given_alive(params, horizon, x_, T_)
-        points = {
-            name: clock.days(
-                some.cutoff_day, family.next_order_quantile(params, share, horizon, x_, T_)[number]
-            )
-            for name, share in QUANTILES.items()
-        }
+        points = clock.days(some.cutoff_day, _next_orders(family, params, horizon, (x_, T_, p_order)))
         return {
             "p_alive": p_alive,
             "expected_orders": p_alive * orders[number],
             "expected_order_value": value,
             "clv": discounted_value(p_alive, discounted[number], value, self.margin),
             "p_order": p_alive * p_order[number],
-            **points,
-            **self._spend_points(params, some, (t_x, T), horizon),
+            **{name: point[number] for name, point in zip(QUANTILES, points, strict=True)},
+            **self._spend_points(params, some, (t_x, T), horizon, p_alive),
         }
 
     def _spend_points(
-        self, params: Any, some: Summary, times: tuple[Floats, Floats], horizon: float
+        self,
+        params: Any,
+        some: Summary,
+        times: tuple[Floats, Floats],
+        horizon: float,
+        alive: Floats | None = None,
     ) -> dict[str, Floats]:
         """Quantiles of spend: in spend units they hang on (x, t_x, T) alone, so once per distinct history."""
         t_x, T = times
-        index, number = distinct(some.frequency, t_x, T)
+        index, number = _once(some.frequency, t_x, T)
         x = some.frequency[index]
-        shape, unit = spend_law.unit_shape(self.gamma_gamma, x), spend_law.spend_unit
-        found = {name: np.empty(len(index)) for name in SPEND_POINTS}
-        for rows, counts in order_laws(self.family, params, (x, t_x[index], T[index]), horizon):
-            for name, share in SPEND_POINTS.items():
-                found[name][rows] = spend_law.unit_quantile(self.gamma_gamma.p, shape[rows], counts, share)
-        scale = unit(self.gamma_gamma, some.frequency, some.monetary_value)
-        return {name: values[number] * scale for name, values in found.items()}
+        shape, p = spend_law.unit_shape(self.gamma_gamma, x), self.gamma_gamma.p
+        known = None if alive is None else alive[index]
+        laws = order_laws(self.family, params, (x, t_x[index], T[index]), horizon, alive=known)
+        shares, found = tuple(SPEND_POINTS.values()), np.empty((len(SPEND_POINTS), len(index)))
+        for rows, counts in spend_law.joined(laws):
+            found[:, rows] = spend_law.unit_quantiles(p, shape[rows], counts, shares)
+        unit = spend_law.spend_unit(self.gamma_gamma, some.frequency, some.monetary_value)
+        return {name: points[number] * unit for name, points in zip(SPEND_POINTS, found, strict=True)}
 
     def save(self, folder: Path, meta: Mapping[str, Any], files: Mapping[str, bytes] | None = None) -> Path:
         """Write the model as a bundle: `clv.json`, the further `files`, and `meta` in the manifest."""
@@ -247,6 +251,28 @@ class ClvModel:
             covariates=tuple(Covariate.from_json(one) for one in covariates),
             **document,
         )
+
+
+def _once(*columns: Floats) -> tuple[Ints, Ints]:
+    """`distinct`; of few rows each for itself, which costs less than finding the same ones."""
+    if len(columns[0]) > FEW:
+        return distinct(*columns)
+    every = np.arange(len(columns[0]))
+    return every, every
+
+
+def _next_orders(
+    family: Family, params: Any, horizon: float, customers: tuple[Floats, Floats, Floats]
+) -> Floats:
+    """float64[len(QUANTILES), n]: points of the next order's time; customers: x, T, P(an order, if alive)."""
+    shares, n = np.array([*QUANTILES.values()]), len(customers[0])
+    found = np.empty((len(shares), n))
+    for first in range(0, n, BLOCK):
+        x, T, some = (np.tile(column[first : first + BLOCK], len(shares)) for column in customers)
+        share = np.repeat(shares, len(x) // len(shares))
+        points = family.next_order_quantile(params, share, horizon, x, T, some=some)
+        found[:, first : first + BLOCK] = points.reshape(len(shares), -1)
+    return found
 
 
 def lived_times(some: Summary, clock: Clock) -> tuple[Floats, Floats]:
