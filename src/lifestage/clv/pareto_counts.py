@@ -52,6 +52,8 @@ def order_counts_given_alive(
     rest: Bools = np.ones(len(R), np.bool_)
     for count, sharpest, longest in COUNT_NODES_FOR_SHARPNESS_AND_SPAN:
         chosen = rest & (sharp < sharpest) & (span < longest)
+        if not chosen.any():
+            continue
         rest &= ~chosen
         step = max(NODES_A_BLOCK // count, 1)
         for rows, found, law in ((chosen & down, above, _above), (chosen & ~down, out, _mixture)):

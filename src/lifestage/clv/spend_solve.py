@@ -15,8 +15,8 @@ LOST_DIGITS = 12.0
 STEP_LIMIT = 8.0
 FARTHEST = 690.0
 """Log spend units beyond which a spend is as good as 0 or infinite."""
-SURE = 32.0
-"""A term whose weight x exp(-score^2 / 2) is below e^-32 adds nothing, or all its weight, to an ordinary tail."""
+SURE = 28.0
+"""A term whose weight x exp(-score^2 / 2) is below e^-28 adds nothing, or all its weight, to an ordinary tail."""
 ORDINARY = 0.01
 """Tail from which on that is so, where both shapes of the term are at least 1."""
 
@@ -75,11 +75,17 @@ def paulson(terms: Terms, t: Floats, upper: Bools, _: Floats) -> Floats:
 
 def _score(terms: Terms, t: Floats) -> Floats:
     """One per term: normal score of P(sum <= spend), Abramowitz & Stegun 26.6.15 (Paulson)."""
-    a, b = 1.0 / (9.0 * terms.a), 1.0 / (9.0 * terms.b)
+    b = 1.0 / (9.0 * terms.b)
     root = np.exp(t / 3.0) * np.cbrt(terms.b)
-    ratio, of = 1.0 / np.cbrt(terms.a), terms.of
-    spread = np.sqrt((b * root * root)[of] * (ratio * ratio) + a)
-    return np.asarray((((1.0 - b) * root)[of] * ratio - (1.0 - a)) / spread, np.float64)
+    spread = (b * root * root)[terms.of]
+    spread *= terms.root
+    spread *= terms.root
+    spread += terms.ninth
+    score = ((1.0 - b) * root)[terms.of]
+    score *= terms.root
+    score -= 1.0 - terms.ninth
+    score /= np.sqrt(spread, out=spread)
+    return np.asarray(score, np.float64)
 
 
 def _moments(terms: Terms, within: Floats) -> Floats:
@@ -98,34 +104,36 @@ def _solve(terms: Terms, law: Law, t: Floats, within: Floats, *, tolerance: floa
     itself), Newton's where that has not settled, bisection where it leaves the bracket, and every second time
     where it dawdles (orders that hardly differ: a staircase).
     """
-    t, active = t.copy(), np.arange(len(t))
+    found, active = np.empty_like(t), np.arange(len(t))
     low, high = np.full(len(t), -np.inf), np.full(len(t), np.inf)
     upper = within > 0.5
     wanted = np.log(np.where(upper, 1.0 - within, within))
     for turn in range(iterations):
-        here, above = t[active], upper[active]
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            value, step, error = _step(terms, law, here, above, wanted[active])
-        too_far = (value > 0) != above
-        low[active] = np.where(too_far, low[active], here)
-        high[active] = np.where(too_far, here, high[active])
-        lowest, highest = low[active], high[active]
-        there = here + np.clip(step, -STEP_LIMIT, STEP_LIMIT)
-        good = np.isfinite(step) & (there >= lowest) & (there <= highest)
+            value, step, error = _step(terms, law, t, upper, wanted)
+        too_far = (value > 0) != upper
+        low, high = np.where(too_far, low, t), np.where(too_far, t, high)
+        there = t + np.minimum(np.maximum(step, -STEP_LIMIT), STEP_LIMIT)
+        good = np.isfinite(step) & (there >= low) & (there <= high)
         settled = good & (error < tolerance)
-        closed = np.isfinite(lowest) & np.isfinite(highest)
-        halve = closed & ~settled & (~good | ((turn > 12) & (turn % 2 == 0)))
-        there = np.where(halve, 0.5 * (np.where(closed, lowest, 0.0) + np.where(closed, highest, 0.0)), there)
-        away = ~good & ~closed
-        there = np.where(away, here + np.where(too_far, -1.0, 1.0) * min(2.0**turn, 64.0), there)
-        there = np.clip(there, -FARTHEST, FARTHEST)
-        settled |= closed & (highest - lowest < 0.1 * TOLERANCE)
-        settled |= (there == here) & (np.abs(there) == FARTHEST)
-        t[active] = there
+        if not settled.all():
+            closed = np.isfinite(low) & np.isfinite(high)
+            halve = closed & ~settled & (~good | ((turn > 12) & (turn % 2 == 0)))
+            middle = 0.5 * (np.where(closed, low, 0.0) + np.where(closed, high, 0.0))
+            there = np.where(halve, middle, there)
+            away = t + np.where(too_far, -1.0, 1.0) * min(2.0**turn, 64.0)
+            there = np.where(~good & ~closed, away, there)
+            settled |= closed & (high - low < 0.1 * TOLERANCE)
+            settled |= (np.abs(t) == FARTHEST) & (np.abs(there) >= FARTHEST) & (there * t > 0)
+        t = np.minimum(np.maximum(there, -FARTHEST), FARTHEST)
+        found[active] = t
         if settled.all():
             break
-        terms, active = terms.take(~settled), active[~settled]
-    return t
+        if settled.any():
+            rest = ~settled
+            terms, active = terms.take(rest), active[rest]
+            t, low, high, upper, wanted = (c[rest] for c in (t, low, high, upper, wanted))
+    return found
 
 
 def _step(terms: Terms, law: Law, t: Floats, upper: Bools, wanted: Floats) -> tuple[Floats, Floats, Floats]:

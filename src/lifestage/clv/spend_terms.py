@@ -14,7 +14,7 @@ NEGLIGIBLE = 1e-10
 TERMS_A_BLOCK = 1 << 16
 MANY = 32
 """Terms from which on a customer's law may be thinned to find a start."""
-THINNED = 4
+THINNED = 2
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,16 @@ class Terms:
     def log_factor(self) -> Floats:
         """Per term: log (weight / B(a, b)), the constant part of its log density."""
         return np.asarray(np.log(self.weight) - self.log_beta, np.float64)
+
+    @cached_property
+    def ninth(self) -> Floats:
+        """Per term: 1 / 9a."""
+        return np.asarray(1.0 / (9.0 * self.a), np.float64)
+
+    @cached_property
+    def root(self) -> Floats:
+        """Per term: a^(-1/3)."""
+        return np.asarray(1.0 / np.cbrt(self.a), np.float64)
 
     def sum(self, values: Floats) -> Floats:
         """Of each customer's terms."""
@@ -93,7 +103,8 @@ def log_beta(a: Floats, b: Floats) -> Floats:
 def blocks(p: float, shape: Floats, counts: Floats) -> Iterator[tuple[slice, Floats, Terms]]:
     """Customers by the block: where they stand, P(0 orders) of each, and the terms of those who may order."""
     size = max(1, TERMS_A_BLOCK // len(counts))
-    k = np.arange(1.0, len(counts))
+    a_of = p * np.arange(1.0, len(counts))
+    gamma_of = gammaln(a_of)
     for begin in range(0, len(shape), size):
         rows = slice(begin, min(begin + size, len(shape)))
         block = np.ascontiguousarray(counts[:, rows].T)
@@ -107,8 +118,9 @@ def blocks(p: float, shape: Floats, counts: Floats) -> Iterator[tuple[slice, Flo
         if len(customers) < len(sizes):
             sizes = sizes[customers]
         of = np.repeat(customers, sizes)
-        a = np.asarray(p * np.broadcast_to(k, kept.shape)[kept], np.float64)
-        b, weight = shape[rows], chance[kept]
+        at = kept.nonzero()[1]
+        a, b, weight = a_of[at], shape[rows], chance[kept]
         if len(customers):
             weight = weight / np.repeat(np.add.reduceat(weight, sizes.cumsum() - sizes), sizes)
-        yield rows, atom, Terms(customers, sizes, a, weight, log_beta(a, b[of]), b[customers])
+        log_whole = gamma_of[at] + gammaln(b)[of] - gammaln(a + b[of])
+        yield rows, atom, Terms(customers, sizes, a, weight, log_whole, b[customers])
