@@ -12,13 +12,13 @@ import numpy as np
 from lifestage import bundle
 from lifestage.clv import gamma_gamma, gamma_gamma_strata, spend_law
 from lifestage.clv.clock import Clock
-from lifestage.clv.compress import Compressed, compress, distinct
+from lifestage.clv.compress import Compressed, compress, once
 from lifestage.clv.covariate_fit import CovariateFit, fit_covariates
 from lifestage.clv.covariates import Covariate, groups, moved, shifts
 from lifestage.clv.families import FAMILIES, Family
 from lifestage.clv.gamma_gamma import SpendParams, params_from_json, params_to_json
 from lifestage.clv.order_choice import fit_orders
-from lifestage.clv.order_laws import order_laws
+from lifestage.clv.order_laws import next_orders, order_laws
 from lifestage.clv.summary import Summary
 from lifestage.clv.value import discounted_value, future_orders
 from lifestage.errors import InputError
@@ -28,9 +28,6 @@ _PLAIN = Clock()
 KIND = "clv"
 FILE = "clv.json"
 SPEND_POINTS = {"spend_low": 0.1, "spend_high": 0.9}
-FEW = 64
-BLOCK = 4_096
-"""Customers whose points of the next order are sought at once."""
 QUANTILES = {"next_order_days": 0.5, "next_order_low_days": 0.1, "next_order_high_days": 0.9}
 
 
@@ -187,7 +184,7 @@ class ClvModel:
         p_alive = family.probability_alive(params, x, t_x, T)
         value = gamma_gamma.expected_order_value(self.gamma_gamma, x, some.monetary_value)
         # Given alive, the future depends on (x, T) only: the costly part is done once per distinct pair.
-        index, number = _once(x, T)
+        index, number = once(x, T)
         x_, T_ = x[index], T[index]
         orders, discounted = future_orders(
             lambda t: family.order_rate_given_alive(params, t, x_, T_),
@@ -197,7 +194,9 @@ class ClvModel:
             lambda t: clock.days(some.cutoff_day, t),
         )
         p_order = family.probability_of_order_given_alive(params, horizon, x_, T_)
-        points = clock.days(some.cutoff_day, _next_orders(family, params, horizon, (x_, T_, p_order)))
+        shares = tuple(QUANTILES.values())
+        points = next_orders(family, params, (x_, T_, p_order), horizon, shares)
+        points = clock.days(some.cutoff_day, points)
         return {
             "p_alive": p_alive,
             "expected_orders": p_alive * orders[number],
@@ -218,7 +217,7 @@ class ClvModel:
     ) -> dict[str, Floats]:
         """Quantiles of spend: in spend units they hang on (x, t_x, T) alone, so once per distinct history."""
         t_x, T = times
-        index, number = _once(some.frequency, t_x, T)
+        index, number = once(some.frequency, t_x, T)
         x = some.frequency[index]
         shape, p = spend_law.unit_shape(self.gamma_gamma, x), self.gamma_gamma.p
         known = None if alive is None else alive[index]
@@ -251,28 +250,6 @@ class ClvModel:
             covariates=tuple(Covariate.from_json(one) for one in covariates),
             **document,
         )
-
-
-def _once(*columns: Floats) -> tuple[Ints, Ints]:
-    """`distinct`; of few rows each for itself, which costs less than finding the same ones."""
-    if len(columns[0]) > FEW:
-        return distinct(*columns)
-    every = np.arange(len(columns[0]))
-    return every, every
-
-
-def _next_orders(
-    family: Family, params: Any, horizon: float, customers: tuple[Floats, Floats, Floats]
-) -> Floats:
-    """float64[len(QUANTILES), n]: points of the next order's time; customers: x, T, P(an order, if alive)."""
-    shares, n = np.array([*QUANTILES.values()]), len(customers[0])
-    found = np.empty((len(shares), n))
-    for first in range(0, n, BLOCK):
-        x, T, some = (np.tile(column[first : first + BLOCK], len(shares)) for column in customers)
-        share = np.repeat(shares, len(x) // len(shares))
-        points = family.next_order_quantile(params, share, horizon, x, T, some=some)
-        found[:, first : first + BLOCK] = points.reshape(len(shares), -1)
-    return found
 
 
 def lived_times(some: Summary, clock: Clock) -> tuple[Floats, Floats]:

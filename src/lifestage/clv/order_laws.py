@@ -1,6 +1,6 @@
-"""The law of the number of orders ahead of each customer, with as many terms as that customer needs."""
+"""The law of the number of orders ahead of each customer, with as many terms as needed, and of the next one's time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ LEFT_OUT = 1e-6
 LONGEST = 1 << 16
 TERMS_A_BLOCK = 1 << 20
 FEW = 64
+BLOCK = 4_096
+"""Customers whose points of the next order are sought at once."""
 
 
 def order_laws(
@@ -54,6 +56,27 @@ def order_laws(
             if enough.any():
                 yield (rows, law) if enough.all() else (rows[enough], np.ascontiguousarray(law[:, enough]))
         waiting = waiting[(size[waiting] > most)]
+
+
+def next_orders(
+    family: Family,
+    params: Any,
+    customers: tuple[Floats, Floats, Floats],
+    horizon: float,
+    shares: Sequence[float],
+) -> Floats:
+    """float64[len(shares), n]: points of the time of the next order, given one comes within the horizon.
+
+    customers: x, T, and P(an order within the horizon, if alive). All shares of a customer are sought together.
+    """
+    each, n = np.array(shares), len(customers[0])
+    found = np.empty((len(each), n))
+    for first in range(0, n, BLOCK):
+        x, T, some = (np.tile(column[first : first + BLOCK], len(each)) for column in customers)
+        share = np.repeat(each, len(x) // len(each))
+        points = family.next_order_quantile(params, share, horizon, x, T, some=some)
+        found[:, first : first + BLOCK] = points.reshape(len(each), -1)
+    return found
 
 
 def _sums(law: Floats) -> Floats:

@@ -132,7 +132,8 @@ def _solve(terms: Terms, law: Law, t: Floats, within: Floats, *, tolerance: floa
         if settled.any():
             rest = ~settled
             terms, active = terms.take(rest), active[rest]
-            t, low, high, upper, wanted = (c[rest] for c in (t, low, high, upper, wanted))
+            t, low, high, wanted = (column[rest] for column in (t, low, high, wanted))
+            upper = upper[rest]
     return found
 
 
