@@ -213,7 +213,7 @@ def test_bad_runs_leave_the_store_as_it_was(tmp_path: Path, store: Store) -> Non
     file = part(tmp_path / "p.parquet", MONTHS[1], {"a": "lost"})
     with pytest.raises(InputError, match=r"p.parquet: column 'as_of' differs from run x's"):
         store.publish("x", MONTHS[2], [file], current=True)
-    with pytest.raises(InputError, match=r"p.parquet: run x holds a customer_id twice"):
+    with pytest.raises(InputError, match=r"run x: holds a customer_id twice"):
         store.publish("x", MONTHS[1], [file, file], current=True)
     with pytest.raises(InputError, match=r"run x: has no scores to publish"):
         store.publish("x", MONTHS[1], [], current=True)

@@ -17,6 +17,7 @@ from lifestage.store.batches import Progress
 from lifestage.store.flow import MOVES, flow_of
 from lifestage.store.publishing import Writer
 from lifestage.store.shares import Distribution, distribution_of
+from lifestage.store.tables import NAMING
 from lifestage.store.values import instant_text, json_row, plain_row, table
 
 STAGED = ("customer_id", "as_of", "stage", "stage_since", "risk", "policy", "release")
@@ -141,9 +142,9 @@ class Store(ABC):
         Repeating it removes nothing. Raises StoreError where the bytes could not be wiped.
         """
 
-    @abstractmethod
     def _naming(self) -> list[str]:
-        """The tables that name customers (column customer_id), in the order of their names."""
+        """The tables that name customers and exist."""
+        return [name for name in NAMING if self.rows(f"SELECT 1 FROM {name} LIMIT 0").names]
 
     def _storable(self, customer_id: str) -> bool:
         """Whether the store can hold the id at all: half a surrogate pair is no text."""

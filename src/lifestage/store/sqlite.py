@@ -121,13 +121,6 @@ class SqliteStore(Store):
             )
         return {table: rows for table, rows in gone.items() if rows}
 
-    def _naming(self) -> list[str]:
-        found = self.rows(
-            "SELECT m.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c"
-            " WHERE m.type = 'table' AND c.name = 'customer_id' ORDER BY m.name"
-        )
-        return [name for (name,) in found]
-
     def _make_folder(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
