@@ -2,7 +2,6 @@
 
 import getpass
 import random
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any

@@ -88,10 +88,11 @@ class SqliteStore(Store):
                         self._loading
                     )  # its pages stay readable to this connection; the lock guards the name
                     writer.execute("COMMIT")
-                finally:
-                    if writer.in_transaction:
-                        remove(self._loading)
+                except BaseException:
+                    remove(self._loading)
+                    if writer.in_transaction:  # a full disk has ended it already
                         writer.execute("ROLLBACK")
+                    raise
                 writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
         return told
 
@@ -207,7 +208,9 @@ def _advice(error: sqlite3.DatabaseError) -> str:
         return "is being written by another run; try again when that has ended"
     if code == sqlite3.SQLITE_FULL:
         return "its disk is full; free some space and run it again, the earlier scores are still there"
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
+    if code == sqlite3.SQLITE_IOERR:
+        return "its disk cannot be read or written; check the disk and the space left on it"
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return "cannot be opened; readers need a writable folder, too (SQLite keeps its locks there)"
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return "is no score store or is damaged; move it away and run python -m training.score"
