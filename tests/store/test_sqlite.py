@@ -100,7 +100,7 @@ def test_second_writer_waits_then_says_so(store: Store, monkeypatch: pytest.Monk
 
 
 def test_files_that_are_no_store(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be opened; readers need a writable folder, too"):
+    with pytest.raises(InputError, match="cannot be read or written; check the rights in its folder"):
         open_store(f"sqlite:///{tmp_path}").current()
     (tmp_path / "text.db").write_text("no database at all, but long enough to be taken for one" * 20)
     with pytest.raises(InputError, match="is no score store or is damaged"):

@@ -209,7 +209,7 @@ def _advice(error: sqlite3.DatabaseError) -> str:
     if code == sqlite3.SQLITE_FULL:
         return "its disk is full; free some space and run it again, the earlier scores are still there"
     if code == sqlite3.SQLITE_IOERR:
-        return "its disk cannot be read or written; check the disk and the space left on it"
+        return "cannot be read or written; check the rights in its folder and the space left on its disk"
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return "cannot be opened; readers need a writable folder, too (SQLite keeps its locks there)"
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
