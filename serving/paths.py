@@ -11,9 +11,12 @@ KNOWN = frozenset(
     {"/", "/v1/score", "/v1/explain", "/v1/stage", "/openapi.json", "/docs.json", "/schema.json"}
     | {"/livez", "/healthz", "/readyz", "/metrics"}
 )
-STATIC = "/static_content/"
 CUSTOMER = "/v1/customers/"
 CUSTOMER_PATTERN = "/v1/customers/{customer_id}"
+BATCH_GET = "/v1/customers:batchGet"
+STAGES = "/v1/stages"
+KNOWN |= {BATCH_GET, STAGES}
+STATIC = "/static_content/"
 UNKNOWN = "/unknown"
 ASKED = "lifestage.path"
 
