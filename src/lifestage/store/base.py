@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import lru_cache
 from json import loads
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ class Stored:
 
     @property
     def score_json(self) -> str:
-        """The JSON text of `score`."""
+        """`score` as JSON text."""
         return json_row(self.names, self.row)
 
     @property
@@ -174,10 +175,9 @@ class Store(ABC):
             raise InputError(
                 f"{len(wanted):,} customers asked for, expected at most {MOST:,}; ask several times"
             )
-        # Filled up to a power of two: few statements to prepare.
-        values = wanted + (wanted or [""])[-1:] * ((1 << max(len(wanted) - 1, 0).bit_length()) - len(wanted))
-        query = _NAMED.format(history=self.HISTORY, ids=", ".join("?" * len(values)))
-        rows = self.rows(query, values)
+        size = 1 << max(len(wanted) - 1, 0).bit_length()
+        values = wanted + (wanted or [""])[-1:] * (size - len(wanted))
+        rows = self.rows(_named(self.HISTORY, size), values)
         if not rows.names:
             raise InputError(f"{self.name}: holds no scores yet; run python -m training.score first")
         names = rows.names[:-2]
@@ -247,6 +247,12 @@ class Store(ABC):
         of customers in that stage on that day.
         """
         return flow_of(self.rows(MOVES), [day for (day,) in self.rows("SELECT DISTINCT as_of FROM runs")])
+
+
+@lru_cache(maxsize=32)
+def _named(history: str, ids: int) -> str:
+    """The look-up of so many customers; numbers are powers of two, so that there are few statements to prepare."""
+    return _NAMED.format(history=history, ids=", ".join("?" * ids))
 
 
 def _changes(text: str | None) -> tuple[tuple[int, str, int | None], ...]:
