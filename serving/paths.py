@@ -14,6 +14,10 @@ KNOWN = frozenset(
 )
 CUSTOMER = "/v1/customers/"
 CUSTOMER_PATTERN = "/v1/customers/{customer_id}"
+BATCH_GET = "/v1/customers:batchGet"
+STAGES = "/v1/stages"
+KNOWN |= {BATCH_GET, STAGES}
+STATIC = "/static_content/"
 UNKNOWN = "/unknown"
 ASKED = "lifestage.path"
 
