@@ -54,10 +54,8 @@ class PostRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             body = await read(request)
-            content = await asyncio.get_running_loop().run_in_executor(
-                COMPUTING, work, request.app.state.serving, body, request.scope
-            )
-            return Response(content, media_type="application/json")
+            job = COMPUTING.submit(work, request.app.state.serving, body, request.scope)
+            return Response(await asyncio.wrap_future(job), media_type="application/json")
 
         return handle
 
