@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from lifestage.settings import Reasons
 from serving.answers import Explanation
 from serving.bodies import by_customer
+from serving.limits import check_count
 from serving.models import ExplainRequest
 from serving.problems import ProblemError
 from serving.score import answer, asked_of, instant_of, score
@@ -21,11 +22,14 @@ def explanations_of(state: State, bodies: Sequence[bytes], now: int) -> list[byt
 def _explained(state: State, body: bytes, now: int) -> bytes | Exception:
     try:
         request, places, failures = by_customer(ExplainRequest, body)
+        check_count(len(places) + len(failures), state.shop.serving)
         as_of = instant_of(request.as_of, now, state.release.timezone)
     except ProblemError as problem:
         return problem
     everybody = Reasons(top=request.top, highest_risk_share=1, highest_value_share=1)
-    asked = asked_of(request.customers, places, failures, as_of, everybody)
+    asked = asked_of(
+        request.customers, places, failures, as_of, reasons=everybody, serving=state.shop.serving
+    )
     score(state, [asked])
     asked.rows = [{name: row[name] for name in SHOWN} for row in asked.rows]
     return answer(state, asked, "explanations")

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from serving.bodies import whole
 from serving.computing import COMPUTING
-from serving.limits import body_bytes, too_large
+from serving.limits import body_bytes, check, too_large
 from serving.problems import ProblemError
 from serving.rows import to_json
 from serving.state import State
@@ -45,7 +45,9 @@ class PostRoute(APIRoute):
         model: type[BaseModel] = endpoint.__annotations__["body"]
 
         def work(state: State, body: bytes) -> bytes:
-            return to_json(endpoint(whole(model, body), state))
+            request = whole(model, body)
+            check(request, state.shop.serving)
+            return to_json(endpoint(request, state))
 
         async def handle(request: Request) -> Response:
             body = await read(request)

@@ -13,8 +13,9 @@ from lifestage.history import History
 from lifestage.online import RecordError, history_from_records
 from lifestage.record_values import identifier, parse_instant
 from lifestage.schemas import PREVIOUS
-from lifestage.settings import Reasons
+from lifestage.settings import Reasons, Serving
 from serving.bodies import Failure, by_customer, name_of, none_left
+from serving.limits import check_count, too_many_rows
 from serving.models import Customer, Scored, ScoreRequest
 from serving.problems import ProblemError, bad, place
 from serving.rows import instant_text, rows, to_json
@@ -64,14 +65,23 @@ def scores_of(state: State, bodies: Sequence[bytes], now: int) -> list[bytes | E
 def read(state: State, body: bytes, now: int) -> Asked:
     """Raises ProblemError where nothing of the request can be scored."""
     request, places, failures = by_customer(ScoreRequest, body)
+    serving = state.shop.serving
+    check_count(len(places) + len(failures), serving)
     as_of = instant_of(request.as_of, now, state.release.timezone)
-    return asked_of(request.customers, places, failures, as_of, None if request.reasons else NO_REASONS)
+    reasons = None if request.reasons else NO_REASONS
+    return asked_of(request.customers, places, failures, as_of, reasons=reasons, serving=serving)
 
 
 def asked_of(
-    customers: list[Customer], places: list[int], failures: list[Failure], as_of: int, reasons: Reasons | None
+    customers: list[Customer],
+    places: list[int],
+    failures: list[Failure],
+    as_of: int,
+    *,
+    reasons: Reasons | None,
+    serving: Serving,
 ) -> Asked:
-    """The request without the customers who stand in it twice."""
+    """The request without the customers who stand in it twice, or with more rows than the shop's `serving:` lets in."""
     ids = [identifier(customer["customer_id"]) or "" for customer in customers]
     asked = Asked(as_of, reasons, customers, places, ids, failures)
     if len(set(ids)) < len(ids) or "" in ids:
@@ -85,6 +95,8 @@ def asked_of(
             i: (".customer_id", "is blank; give the customer's id") for i, name in enumerate(ids) if not name
         }
         asked.fail(faults)
+    if many := too_many_rows(asked.customers, serving):
+        asked.fail(many)
     return asked
 
 

@@ -1,5 +1,7 @@
 """The shop's own limits of one request, below those of the API."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from lifestage.settings import Serving
@@ -33,13 +35,18 @@ def test_too_many_customers() -> None:
 
 @pytest.mark.parametrize("table", limits.TABLES)
 def test_too_many_rows_of_a_customer(table: str) -> None:
-    customer = {"customer_id": "b", table: [{}] * 4}
-    limits.check_rows(7, customer, Serving(max_rows=4))
-    with pytest.raises(
-        ProblemError, match=f"customer 'b': 4 rows of {table}; this service takes at most 3"
-    ) as caught:
-        limits.check_rows(7, customer, Serving(max_rows=3))
-    assert (caught.value.status, caught.value.path) == (400, f"customers[7].{table}")
+    customers = [
+        {"customer_id": "a"},
+        {"customer_id": "b", table: [{}] * 4},
+        {"customer_id": "c", table: [{}]},
+    ]
+    assert limits.too_many_rows(customers, Serving(max_rows=4)) == {}
+    said = "4 rows; this service takes at most 3 of one kind of a customer"
+    assert limits.too_many_rows(customers, Serving(max_rows=3)) == {1: (f".{table}", said)}
+    request = SimpleNamespace(customers=customers)
+    with pytest.raises(ProblemError, match=rf"^customers\[1\]\.{table}: {said}$") as caught:
+        limits.check(request, Serving(max_rows=3))
+    assert (caught.value.status, caught.value.path) == (400, f"customers[1].{table}")
 
 
 def test_a_body_has_its_size() -> None:
