@@ -34,21 +34,10 @@ def check_count(count: int, serving: Serving, path: str = "customers") -> None:
         )
 
 
-def too_many_rows(customers: Sequence[Mapping[str, Any]], serving: Serving) -> dict[int, tuple[str, str]]:
-    """Position of a customer with too many rows of one kind -> path below the customer, message."""
-    faults: dict[int, tuple[str, str]] = {}
-    for i, customer in enumerate(customers):
-        for table in TABLES:
-            rows: Sequence[Any] | None = customer.get(table)
-            if rows is not None and len(rows) > serving.max_rows:
-                message = f"{len(rows)} rows; this service takes at most {serving.max_rows} of one kind of a customer"
-                faults[i] = (f".{table}", message)
-                break
-    return faults
-
-
-def check(request: Any, serving: Serving) -> None:
-    """The limits of a request with `customers` that is answered whole or not at all. Raises ProblemError 400."""
-    check_count(len(request.customers), serving)
-    for i, (path, message) in too_many_rows(request.customers, serving).items():
-        raise bad(f"customers[{i}]{path}: {message}", ("customers", i, path[1:]))
+def too_many_rows(customer: Mapping[str, Any], serving: Serving) -> tuple[str, str] | None:
+    """The table of which a customer has too many rows, and what is wrong."""
+    for table in TABLES:
+        rows: Sequence[Any] | None = customer.get(table)
+        if rows is not None and len(rows) > serving.max_rows:
+            return table, f"has {len(rows)} rows; this service takes at most {serving.max_rows} of one kind"
+    return None
