@@ -59,7 +59,8 @@ def guarded(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gua
 
     folder = tmp_path_factory.mktemp("guarded")
     document = yaml.safe_load(made.config.read_text())
-    document["serving"] = {"max_body_megabytes": BODY_MEGABYTES, "requests_per_minute": 100_000}
+    limits = {"max_body_megabytes": BODY_MEGABYTES, "max_customers": 20, "max_rows": 30}
+    document["serving"] = {**limits, "requests_per_minute": 100_000}
     config = folder / "tiny.yaml"
     config.write_text(yaml.safe_dump(document))
     keys, port = folder / "keys.json", free_port()
@@ -155,10 +156,12 @@ def test_keys_change_without_a_restart(guarded: Guarded) -> None:
     until(first, 401)
     whole = guarded.keys.read_bytes()
     guarded.keys.write_bytes(whole[:-20])
-    time.sleep(1.3)
-    assert guarded.call("GET", "/metrics", second).status_code == 200
+    end = time.monotonic() + 20
+    while "the 3 keys read before stay valid" not in guarded.log.read_text():
+        assert guarded.call("GET", "/metrics", second).status_code == 200
+        assert time.monotonic() < end
+        time.sleep(0.1)
     assert guarded.call("GET", "/metrics").status_code == 401
-    assert "the 3 keys read before stay valid" in guarded.log.read_text()
     guarded.keys.unlink()
     until(second, 401)
     guarded.keys.write_bytes(whole)
@@ -185,6 +188,26 @@ def test_a_large_body_is_refused_with_and_without_a_stated_length(guarded: Guard
         ),
         415,
     )
+
+
+def test_the_shops_own_limits_of_a_request(guarded: Guarded) -> None:
+    """Too many customers are refused; too many rows take one customer out, where the others are answered."""
+    many = {"customers": [{"customer_id": str(i)} for i in range(21)]}
+    rows = [{"ordered_at": "2023-01-01", "amount": 1.0}] * 31
+    two = {
+        "customers": [{"customer_id": "a", "purchases": rows}, {"customer_id": "b", "purchases": rows[:30]}]
+    }
+    for path, name in (("/v1/score", "scores"), ("/v1/explain", "explanations")):
+        said = detail(guarded.call("POST", path, guarded.scores, json=many), 400)
+        assert said.startswith("customers: 21 in one request; this service takes at most 20")
+        answer = guarded.call("POST", path, guarded.scores, json=two).json()
+        assert [entry["customer_id"] for entry in answer[name]] == ["b"]
+        assert [(entry["index"], entry["path"]) for entry in answer["errors"]] == [
+            (0, "customers[0].purchases")
+        ]
+        assert "31 rows; this service takes at most 30" in answer["errors"][0]["message"]
+    staged = {"customers": [{"customer_id": str(i), "columns": {}} for i in range(21)]}
+    assert "takes at most 20" in detail(guarded.call("POST", "/v1/stage", guarded.scores, json=staged), 400)
 
 
 def test_a_large_head_is_refused(guarded: Guarded) -> None:
