@@ -113,7 +113,6 @@ class Reloader:
             self._refuse(self.holder.serving.shop, seen, error)
             return
         self._tried, self._failures = new.origin.seen, 0
-        self.status = replace(self.status, loaded_at=clock(), failed=None)
         metrics.observe_reload(True)
         state.settle()
         logs.say(
@@ -127,11 +126,12 @@ class Reloader:
             logs.say("warning", "settings", message=text)
 
     def _take_over(self, new: State) -> None:
-        """Warm up in the thread that will compute; the State is changed by one assignment. Raises InputError."""
+        """Warm up in the thread that will compute; then one assignment changes the State. Raises InputError."""
         holder = self.holder
 
         def prepare() -> None:
             check(new)
+            self.status = replace(self.status, loaded_at=clock(), failed=None)
             holder.serving = new
 
         COMPUTING.relieve(prepare)

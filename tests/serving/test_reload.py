@@ -23,9 +23,8 @@ from lifestage.lifecycle.policy import parse_text
 from lifestage.store import open_store
 from serving import logs, state
 from serving.computing import COMPUTING
-from serving.models import ScoreRequest
 from serving.reload import Reloader
-from serving.score import score
+from serving.score import scores_of
 
 KEPT = ("kind", "versions", "files", "checksum", "name")
 
@@ -280,8 +279,16 @@ def test_settings_that_moved_on_are_told_and_do_not_stop_the_service(
 
 def _ask(holder: SimpleNamespace, made: Any) -> "Future[dict[str, Any]]":
     record = made.record(min(made.rows))
-    request = ScoreRequest.model_validate({"as_of": made.as_of, "customers": [record]})
-    return COMPUTING.submit(score, holder.serving, request, 0)
+    body = json.dumps({"as_of": made.as_of, "customers": [record]}).encode()
+
+    def work(serving: state.State) -> dict[str, Any]:
+        (answer,) = scores_of(serving, [body], 0)
+        if isinstance(answer, Exception):
+            raise answer
+        found: dict[str, Any] = json.loads(answer.content)
+        return found
+
+    return COMPUTING.submit(work, holder.serving)
 
 
 def test_no_request_fails_while_releases_change(
