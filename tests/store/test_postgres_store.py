@@ -242,15 +242,14 @@ def test_killed_publish_leaves_the_old_run(tmp_path: Path, store: Store, url: st
 def test_no_byte_of_a_person_stays_in_the_tables(store: Store, url: str, server: Server) -> None:
     who = "Quendolin-4711"
     for k, stage in enumerate(("new", "lost")):
-        publish()
+        publish(store, MONTHS[k], {who: stage, **{f"c{i:04d}": stage for i in range(200)}})
 
     def found() -> list[str]:
         asked(url, "CHECKPOINT")
         held = []
         for file in (server.folder / "data" / "base").rglob("*"):
-            with suppress(
-                FileNotFoundError, IsADirectoryError
-            ):  # the server makes and removes some all the time
+            # The server makes and removes some all the time.
+            with suppress(FileNotFoundError, IsADirectoryError):
                 held += [file.name] if who.encode() in file.read_bytes() else []
         return held
 
