@@ -26,7 +26,7 @@ from lifestage.schemas import SCORE
 from lifestage.store import publishing
 from lifestage.store.base import STAGED, Rows, Store, StoreError
 from lifestage.store.batches import Progress, checked, flat, holding, nothing, twice
-from lifestage.store.postgres_sql import create_scores, spoken
+from lifestage.store.postgres_sql import create_scores, names_customers, spoken, without_statistics
 from lifestage.store.postgres_url import Place
 
 WAIT_SECONDS = 60
@@ -53,7 +53,10 @@ class _Writer:
     connection: psycopg.Connection[Any]
 
     def execute(self, query: str, values: Sequence[Any] | dict[str, Any] = (), /) -> Any:
-        return self.connection.execute(spoken(query, bool(values)), values or None)
+        cursor = self.connection.execute(spoken(query, bool(values)), values or None)
+        if named := names_customers(query):
+            self.connection.execute(without_statistics(named))
+        return cursor
 
     def executemany(self, query: str, values: Iterable[Sequence[Any]], /) -> Any:
         cursor = self.connection.cursor()
@@ -243,8 +246,9 @@ def _load(
         raise nothing(run)
     connection.execute("ALTER TABLE loading_scores ADD PRIMARY KEY (customer_id)")
     connection.execute("CREATE INDEX ON loading_holding (alert, customer_id)")
+    connection.execute(without_statistics("loading_scores"))
     connection.execute("ANALYZE loading_scores")
-    connection.execute("ANALYZE loading_holding")
+    connection.execute("ANALYZE loading_holding (alert)")
     return rows, release
 
 
@@ -262,7 +266,7 @@ def _copy(connection: psycopg.Connection[Any], table: str, rows: Any) -> None:
 def _swap(connection: psycopg.Connection[Any]) -> None:
     """Put the loaded scores in the place of the current ones: the last step, since readers wait from here on."""
     connection.execute(f"SET LOCAL lock_timeout = '{SWAP_SECONDS}s'")
-    for left in reversed(range(WAIT_SECONDS // SWAP_SECONDS)):
+    for left in reversed(range(max(WAIT_SECONDS // SWAP_SECONDS, 1))):
         try:
             with connection.transaction():
                 connection.execute("DROP TABLE IF EXISTS scores")

@@ -29,6 +29,17 @@ def _mark(found: re.Match[str]) -> str:
     return found[0].replace("%", "%%")
 
 
+def names_customers(query: str) -> str | None:
+    """The table that a statement makes, if it has a column customer_id."""
+    found = re.match(r"CREATE TABLE IF NOT EXISTS (\w+) \(.*\bcustomer_id\b", query)
+    return found[1] if found else None
+
+
+def without_statistics(table: str) -> str:
+    """The planner's statistics would keep ids of customers for long after they are forgotten."""
+    return f"ALTER TABLE {table} ALTER COLUMN customer_id SET STATISTICS 0"
+
+
 def create_scores(columns: tuple[str, ...], *, lasting: bool) -> str:
     """A table of scores that is still to be loaded, without its key."""
     typed = [f"{name} {_TYPES[kind_of(SCORE.field(name).type)]}" for name in columns]
