@@ -9,7 +9,7 @@ import json
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from lifestage.intake.numbering import attributes_of, number
 from lifestage.intake.orders import sum_lines
 from lifestage.intake.sources import Raw
 from lifestage.intake.staging import judged
+from lifestage.privacy import hasher
 from lifestage.schemas import CANONICAL
 from lifestage.settings import Source
 
@@ -141,6 +142,22 @@ class Lines:
     def _sum(self, engine: DuckDB, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:
         engine.copy("lines", pa.RecordBatchReader.from_batches(self.lines, batches))
         return engine.stream(sum_lines(engine.table("lines"), self.mapped))
+
+
+@dataclass(frozen=True)
+class HashedIds:
+    """Rows of one table -> the same rows, customer_id hashed."""
+
+    key: str = field(repr=False)
+    """Sent to the workers with the task; never written into the plan."""
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        hashed = hasher(self.key)
+        for batch in batches:
+            coded = batch.column("customer_id").dictionary_encode()
+            ids = pa.array(hashed(coded.dictionary.to_pylist()), pa.string()).take(coded.indices)
+            place = batch.schema.get_field_index("customer_id")
+            yield batch.set_column(place, batch.schema.field(place), ids)
 
 
 @dataclass(frozen=True)
