@@ -5,7 +5,6 @@ intake found.
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 from lifestage.erasure.drafts import replaced
 from lifestage.erasure.needles import Needles
 from lifestage.erasure.removal import positions
+from lifestage.errors import InputError
 from lifestage.history_file import FACTS, KEY, HistoryFile
 from lifestage.intake.blocks import block_schema
 from lifestage.intake.history import Fingerprint, writer_of
@@ -36,9 +36,14 @@ def from_history(path: Path, needles: Needles) -> int:
     before = file.customers
     if path.is_dir():
         for part in holding:
-            _write(part, needles, None)
-        parts = sorted(path.glob("part-*.parquet"))
-        schema = _schema(file.files[0] if not parts else parts[0])
+            if len(positions(_ids(part), needles)) == pq.read_metadata(part).num_rows:
+                part.unlink()
+            else:
+                _write(part, needles, None)
+        parts = HistoryFile(path).files
+        if not parts:
+            raise InputError(f"{path}: held nobody else; delete it, there is nothing left to score")
+        schema = _schema(parts[0])
         figures, fingerprint = Counter[str](), Fingerprint(schema)
         for part in parts:
             for block in _blocks(part, schema, Needles(frozenset())):
@@ -58,7 +63,7 @@ def named(facts: dict[str, Any], needles: Needles) -> bool:
 
 
 def _write(path: Path, needles: Needles, facts: dict[str, Any] | None) -> int:
-    """The file without the people, whole or not at all; how many customers it has then."""
+    """The file without the people, with `facts` in it where they belong there; how many customers it has then."""
     schema = _schema(path)
     figures, fingerprint = Counter[str](), Fingerprint(schema)
     with replaced(path) as draft:
@@ -70,10 +75,6 @@ def _write(path: Path, needles: Needles, facts: dict[str, Any] | None) -> int:
             if facts is not None:
                 told = _facts(facts, needles, figures, fingerprint.hexdigest())
                 writer.add_key_value_metadata({KEY: json.dumps(told, ensure_ascii=False).encode()})
-        if facts is None and not figures["customers"]:
-            os.truncate(draft, 0)
-    if facts is None and not figures["customers"]:
-        path.unlink()
     return figures["customers"]
 
 

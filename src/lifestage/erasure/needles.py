@@ -7,6 +7,7 @@ an id of digits within a longer number of a text.
 
 import html
 import json
+import os
 import re
 from collections.abc import Buffer, Iterable, Iterator
 from dataclasses import dataclass
@@ -88,13 +89,12 @@ def _places(name: bytes, part: bytes) -> Iterator[int]:
 def _alternatives(words: set[bytes]) -> bytes:
     """A pattern of any of the words that shares their beginnings: thousands are looked for at once."""
     heads: dict[bytes, set[bytes]] = {}
-    for word in words:
-        heads.setdefault(word[:1], set()).add(word[1:])
+    for word in words - {b""}:
+        heads.setdefault(word[:1], set()).add(word)
     parts = []
-    for head in sorted(heads, reverse=True):
-        if not head:
-            continue
-        rest = heads[head]
-        parts.append(re.escape(head) + (b"" if rest == {b""} else _alternatives(rest)))
-    whole = b"(?:" + b"|".join(parts) + b")"
-    return whole + b"?" if b"" in words and parts else whole
+    for head in sorted(heads):
+        shared = os.path.commonprefix(list(heads[head]))
+        rest = {word[len(shared) :] for word in heads[head]} - {b""}
+        optional = b"" if shared not in heads[head] else b"?"
+        parts.append(re.escape(shared) + (_alternatives(rest) + optional if rest else b""))
+    return b"(?:" + b"|".join(parts) + b")"
