@@ -16,7 +16,7 @@ from lifestage.errors import InputError
 from lifestage.schemas import INSTANT, PREVIOUS, SCORE
 from lifestage.store import FLOW, Store, open_store
 
-SRC = Path(__file__).parents[1] / "src"
+SRC = Path(__file__).parents[2] / "src"
 MONTHS = [int(datetime(2025, m, 1, tzinfo=UTC).timestamp()) * 1_000_000 for m in range(1, 7)]
 
 
@@ -148,7 +148,7 @@ def test_previous_is_the_latest_earlier_stage(store: Store) -> None:
 
 
 def test_previous_reads_by_index(store: Store) -> None:
-    from lifestage.store import _PREVIOUS
+    from lifestage.store.base import _PREVIOUS
 
     publish(store, MONTHS[0], {"a": "new"})
     with sqlite3.connect(store.path) as connection:
@@ -229,7 +229,7 @@ def test_bad_runs_leave_the_store_as_it_was(tmp_path: Path, store: Store) -> Non
 
 KILLED = """
 import os, signal, sys
-import lifestage.store as module
+import lifestage.store.sqlite as module
 from pathlib import Path
 moment, url, as_of, file = sys.argv[1:]
 seen = {"load": 0, "remove": 0}
@@ -244,7 +244,8 @@ def loading(rows):
     if moment == f"load{seen['load']}":
         os.kill(os.getpid(), signal.SIGKILL)
 module.remove = removing
-module.open_store(url).publish("second", int(as_of), [Path(file)], current=True, progress=loading)
+from lifestage.store import open_store
+open_store(url).publish("second", int(as_of), [Path(file)], current=True, progress=loading)
 """
 
 
@@ -283,7 +284,7 @@ def test_readers_see_whole_runs_only(tmp_path: Path, store: Store) -> None:
     def read() -> None:
         try:
             while not stop.is_set():
-                seen.update(store._rows("SELECT count(*), min(clv), max(clv) FROM scores"))
+                seen.update(store.rows("SELECT count(*), min(clv), max(clv) FROM scores"))
                 score = store.customer("C0000007")
                 assert score is not None
                 assert score["as_of"] == f"2025-0{int(score['clv']) + 1}-01T00:00:00Z"
