@@ -10,6 +10,8 @@ from starlette.exceptions import HTTPException
 
 from serving import answers, models
 from serving.customers import stored
+from serving.model import model
+from serving.observed import fault, note
 from serving.page import PAGE
 from serving.paths import UNKNOWN, asked_path
 from serving.problems import MEDIA_TYPE, ProblemError
@@ -18,12 +20,14 @@ from serving.rows import to_json
 from serving.score import score
 from serving.stage import stage
 from serving.state import State
+from serving.traces import Traced
 
 DESCRIPTION = """Churn probability, customer lifetime value and lifecycle stage of every customer.
 
 * **POST /v1/score** scores raw purchase histories, with the same numbers as the batch.
 * **GET /v1/customers/{customer_id}** looks a stored score up, with the history of stages.
 * **POST /v1/stage** stages given features and scores under the policy of the release.
+* **GET /v1/model** says what is being served: release, models, grade, policy, stored run.
 
 Beside these: /livez, /healthz, /readyz, /metrics."""
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
@@ -45,6 +49,7 @@ app = FastAPI(
     redoc_url=None,
     redirect_slashes=False,
 )
+app.add_middleware(Traced)
 
 
 def loaded(request: Request) -> State:
@@ -105,6 +110,20 @@ async def get_customer(
     return Response(to_json(answer), media_type="application/json")
 
 
+@app.get(
+    "/v1/model",
+    response_model=answers.ModelResponse,
+    responses={503: DOCUMENTED[503]},
+    summary="What is being served",
+)
+async def get_model(request: Request, serving: Loaded) -> Response:
+    """Release, models with their grade and metrics, policy, stored run, and whether a newer release was refused."""
+    reloader = getattr(request.app.state, "reloader", None)
+    status = reloader and reloader.status
+    answer = await asyncio.get_running_loop().run_in_executor(READING, model, serving, status, clock())
+    return Response(to_json(answer), media_type="application/json")
+
+
 @app.get("/", include_in_schema=False)
 def index() -> HTMLResponse:
     """The OpenAPI page, from this host alone."""
@@ -118,7 +137,8 @@ def unknown() -> None:
 
 
 @app.exception_handler(ProblemError)
-async def on_problem(_: Request, error: ProblemError) -> Response:
+async def on_problem(request: Request, error: ProblemError) -> Response:
+    note(request.scope, error=error.kind)
     return Response(error.body(), error.status, media_type=MEDIA_TYPE)
 
 
@@ -126,6 +146,7 @@ async def on_problem(_: Request, error: ProblemError) -> Response:
 async def on_http(request: Request, error: HTTPException) -> Response:
     """404 and 405 of the router."""
     status = HTTPStatus(error.status_code)
+    note(request.scope, error="no-such-operation")
     what = f"{request.method} {asked_path(request)[:256]}"
     problem = ProblemError(status, "no-such-operation", f"{what} does not exist; / describes what does")
     return Response(problem.body(), status, media_type=MEDIA_TYPE, headers=error.headers)
@@ -133,7 +154,6 @@ async def on_http(request: Request, error: HTTPException) -> Response:
 
 @app.exception_handler(Exception)
 async def on_fault(_: Request, __: Exception) -> Response:
-    """A fault of ours: logged with its traceback by the server, which the caller never sees."""
-    detail = "the service failed on this request; its log says why"
-    problem = ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail)
+    """A fault of ours: logged with its traceback by `Observed`, which the caller never sees."""
+    problem = fault()
     return Response(problem.body(), problem.status, media_type=MEDIA_TYPE)

@@ -5,6 +5,7 @@ from typing import Any
 from bentoml import Service
 from starlette.types import ASGIApp
 
+from serving.observed import Observed
 from serving.paths import Patterns
 
 
@@ -12,4 +13,4 @@ class LayeredService(Service[Any]):
     """A BentoML service behind the layers of this file."""
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
-        return Patterns(super().to_asgi(is_main=is_main))
+        return Patterns(Observed(super().to_asgi(is_main=is_main)))

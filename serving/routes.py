@@ -15,16 +15,18 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
+from starlette.types import Scope
 
+from serving.computing import COMPUTING
+from serving.observed import note
 from serving.problems import ProblemError, invalid
 from serving.rows import to_json
 from serving.state import State
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
-# One thread computes: the work is NumPy's and Python's, side by side it would only take turns. The other one
-# reads the store, so that a look-up does not wait for a large request, nor the event loop for a slow disk.
-COMPUTING = ThreadPoolExecutor(1, "computing")
+# One thread computes (see computing.py). Others read the store, so that a look-up does not wait for a large
+# request, nor the event loop for a slow disk.
 READING = ThreadPoolExecutor(2, "reading")
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -42,17 +44,18 @@ class PostRoute(APIRoute):
         endpoint = self.endpoint
         model: type[BaseModel] = endpoint.__annotations__["body"]
 
-        def work(state: State, body: bytes) -> bytes:
+        def work(state: State, body: bytes, scope: Scope) -> bytes:
             try:
                 request = model.model_validate_json(body)
             except ValidationError as error:
                 raise invalid(error) from None
+            note(scope, customers=len(request.customers))
             return to_json(endpoint(request, state))
 
         async def handle(request: Request) -> Response:
             body = await read(request)
             content = await asyncio.get_running_loop().run_in_executor(
-                COMPUTING, work, request.app.state.serving, body
+                COMPUTING, work, request.app.state.serving, body, request.scope
             )
             return Response(content, media_type="application/json")
 

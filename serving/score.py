@@ -10,14 +10,15 @@ from lifestage.errors import InputError
 from lifestage.online import RecordError, history_from_records
 from lifestage.record_values import identifier, parse_instant
 from lifestage.schemas import PREVIOUS
+from serving.metrics import observe_batch, observe_scores, observe_unknown
 from serving.models import Customer, Scored, ScoreRequest
 from serving.problems import bad
 from serving.rows import instant_text, rows
 from serving.state import State
 
 
-def score(state: State, request: ScoreRequest, now: int) -> dict[str, Any]:
-    """One score per customer, in the request's order."""
+def score(state: State, request: ScoreRequest, now: int, *, counted: bool = True) -> dict[str, Any]:
+    """One score per customer, in the request's order; `counted` in the metrics."""
     zone = state.release.timezone
     as_of = instant_of(request.as_of, now, zone)
     try:
@@ -25,6 +26,10 @@ def score(state: State, request: ScoreRequest, now: int) -> dict[str, Any]:
     except RecordError as error:
         raise bad(str(error), ("customers", *error.path)) from None
     scores = decide_block(history, as_of, state.release, previous_stages(request.customers, zone))
+    if counted:
+        observe_batch(len(history), 1)
+        observe_scores(scores)
+        observe_unknown(history, state.release.churn.spec)
     return {"as_of": instant_text(as_of), **state.facts, "scores": rows(scores)}
 
 
