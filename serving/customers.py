@@ -5,6 +5,7 @@ from typing import Any
 
 from lifestage.errors import InputError
 from lifestage.store import Store
+from serving.ids import known_as
 from serving.problems import ProblemError
 from serving.state import State
 
@@ -12,9 +13,10 @@ from serving.state import State
 def stored(state: State, customer_id: str) -> dict[str, Any]:
     """The score of the current run. Raises ProblemError: 404 unknown, 503 no scores yet."""
     try:
-        score = state.store.customer(customer_id)
+        known = known_as(state.shop, customer_id)
+        score = state.store.customer(known)
         run = state.store.current()
-        history = state.store.stage_history(customer_id) if score else []
+        history = state.store.stage_history(known) if score else []
     except InputError as error:
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "no-scores", str(error)) from None
     name = run["run"] if run else ""
@@ -28,6 +30,7 @@ def stored(state: State, customer_id: str) -> dict[str, Any]:
     facts = state.facts
     if score["release"] != facts["release"]:  # stored by another release: its horizons are not at hand
         facts |= {"release": score["release"], "churn_horizon_days": None, "clv_horizon_days": None}
+    score["customer_id"] = customer_id  # the caller's own, where the store knows its hash
     return {"as_of": score["as_of"], **facts, "run": name, "score": score, "stage_history": history}
 
 

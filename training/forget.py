@@ -1,6 +1,7 @@
 """A person taken out of everything that Lifestage made of a shop, and the proof that nothing is left."""
 
 import argparse
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,32 +22,46 @@ was found, removed, searched, and what remains. The next 'prepare' leaves their 
 
 --dry-run only searches. Exit code 0: nothing is left in what is ours; 1: something is. Your own source files are named,
 never changed. Cut off at any moment: run it again."""
-REMAINS = 1
+FOUND, REMOVED, REMAINS = range(3)
+"""Columns of the table of places."""
+FAILED = 1
+"""Exit code where something remains."""
 SHOWN = 40
 """Rows of the table of places that are printed."""
 
 
 @dataclass
 class Places:
-    """What became of each place, in the order of the search."""
+    """What became of each place; the files of all scoring runs are one place."""
 
-    rows: dict[str, list[str]] = field(default_factory=dict)
-    """Place -> found, removed, remains."""
+    rows: dict[str, tuple[Counter[str], Counter[str], Counter[str]]] = field(default_factory=dict)
+    """Place -> found, removed, remains: what, and how many of it."""
 
-    def note(self, place: str, column: int, text: str) -> None:
-        self.rows.setdefault(place, ["", "", ""])[column] = text
+    def note(self, place: str, column: int, what: str, n: int = 1) -> None:
+        row = self.rows.setdefault(place, (Counter(), Counter(), Counter()))
+        row[column][what] += n
+
+    def remaining(self) -> list[str]:
+        return [place for place, row in self.rows.items() if row[REMAINS]]
 
     def show(self) -> None:
+        """What remains first."""
         if not self.rows:
             return
-        shown = dict(sorted(self.rows.items(), key=lambda row: row[1][2] == ""))
-        head = ("place", "found", "removed", "remains")
-        lines = [head, *((place, *texts) for place, texts in list(shown.items())[:SHOWN])]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+        rows = sorted(self.rows.items(), key=lambda row: (not row[1][REMAINS], row[0]))
+        lines = [
+            ("place", "found", "removed", "remains"),
+            *((name, *map(_counted, row)) for name, row in rows[:SHOWN]),
+        ]
+        widths = [max(len(line[i]) for line in lines) for i in range(4)]
         for line in lines:
             say("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
-        if len(shown) > SHOWN:
-            say(f"... and {len(shown) - SHOWN:,} more")
+        if len(rows) > SHOWN:
+            say(f"... and {len(rows) - SHOWN:,} more places")
+
+
+def _counted(found: Counter[str]) -> str:
+    return ", ".join(what if n == 1 else f"{n:,} x {what}" for what, n in sorted(found.items()))
 
 
 def forget(shop: "Shop", customers: list[str], *, dry_run: bool, aliases: bool) -> bool:
@@ -61,27 +76,29 @@ def forget(shop: "Shop", customers: list[str], *, dry_run: bool, aliases: bool) 
     if not dry_run:
         was, told = privacy.forgotten.stamp, privacy.forgotten.plus(sorted(ids))
         forgotten.write(shop.output, told)  # first: from now on no intake brings them back
-    needles, every = _needles(shop, privacy, ids, raw)
+    needles = _needles(shop, privacy, ids, raw)
     say(
         f"{shop.shop}: {_count(len(customers), 'customer')}, {_count(len(raw), 'id')} with their aliases"
         f"{', hashed' if privacy.hashed else ''}"
     )
     places = Places()
-    searched, volume = _search(shop, needles, places, 0)
+    searched, volume = _search(shop, needles, places, FOUND)
     if dry_run:
         places.show()
-        say(f"dry run: {searched:,} files ({volume / 2**20:,.1f} MB) and the score store searched, nothing removed")
-        _tell(shop, needles, every)
+        say(
+            f"dry run: {searched:,} files ({volume / 2**20:,.1f} MB) and the score store searched, nothing removed"
+        )
+        _tell(shop, needles)
         return True
     _remove(shop, needles, places)
     _restamp(shop.output, was, told.stamp)
-    searched, volume = _search(shop, needles, places, 2)
+    searched, volume = _search(shop, needles, places, REMAINS)
     places.show()
     if not places.rows:
         say("nothing of ours names them; the next intake leaves them out all the same")
     say(f"searched: {searched:,} files ({volume / 2**20:,.1f} MB) and the score store")
-    _tell(shop, needles, every)
-    left = [place for place, texts in places.rows.items() if texts[2]]
+    _tell(shop, needles)
+    left = places.remaining()
     say(f"REMAINS in {_count(len(left), 'place')}" if left else "nothing remains in what is ours")
     return not left
 
@@ -111,7 +128,7 @@ def _persons(shop: "Shop", customers: list[str], aliases: bool) -> set[str]:
         ) from None
 
 
-def _needles(shop: "Shop", privacy: "Privacy", ids: frozenset[str], raw: set[str]) -> "tuple[Needles, frozenset[str]]":
+def _needles(shop: "Shop", privacy: "Privacy", ids: frozenset[str], raw: set[str]) -> "Needles":
     """What to look for: the ids as Lifestage has them and, where they are hashed, the raw ones as well."""
     import pyarrow.parquet as pq
 
@@ -124,7 +141,7 @@ def _needles(shop: "Shop", privacy: "Privacy", ids: frozenset[str], raw: set[str
         if path.is_file():
             names = pq.read_table(path, columns=["customer_id"])["customer_id"].to_pylist()
             others.update(holding(every, names))
-    return Needles(every if privacy.hashed else ids, tuple(sorted(others))), frozenset(raw)
+    return Needles(every, tuple(sorted(others)))
 
 
 def _folders(shop: "Shop") -> list[Path]:
@@ -140,7 +157,9 @@ def _folders(shop: "Shop") -> list[Path]:
 def _sources(shop: "Shop") -> set[Path]:
     from glob import glob
 
-    return {Path(p).resolve() for s in shop.sources.given.values() for p in glob(s.path or "", recursive=True)}
+    return {
+        Path(p).resolve() for s in shop.sources.given.values() for p in glob(s.path or "", recursive=True)
+    }
 
 
 def _files(shop: "Shop") -> list[Path]:
@@ -161,7 +180,8 @@ def _search(shop: "Shop", needles: "Needles", places: Places, column: int) -> tu
         for path in files:
             volume += path.stat().st_size
             if found := traces(path, needles):
-                places.note(_shown(path), column, ", ".join(found))
+                for what in found:
+                    places.note(_place(shop, path), column, what)
             progress(1)
     store = open_store(shop.store_url)
     tables = sorted({table for name in needles.ids for table in store.holds(name)})
@@ -183,18 +203,22 @@ def _remove(shop: "Shop", needles: "Needles", places: Places) -> None:
                 draft.unlink()
     for path in sorted(shop.output.glob("history*.parquet")):
         if n := from_history(path, needles):
-            places.note(_shown(path), 1, _count(n, "customer"))
+            places.note(_place(shop, path), REMOVED, "customer", n)
     history = [path.resolve() for path in shop.output.glob("history*.parquet")]
     immutable = shop.releases.resolve()
     changed = set()
     for path in _files(shop):
         there = path.resolve()
         take = remover(path)
-        if take is None or immutable in there.parents or any(h == there or h in there.parents for h in history):
+        if (
+            take is None
+            or immutable in there.parents
+            or any(h == there or h in there.parents for h in history)
+        ):
             continue
         if n := take(path, needles):
             page = path.suffix == ".html"
-            places.note(_shown(path), 1, "the page; make it again" if page else _count(n, "row"))
+            places.note(_place(shop, path), REMOVED, "the page: make it again" if page else "row", n)
             changed.add(path.parent)
     for folder in changed:
         _recount(folder)
@@ -203,8 +227,8 @@ def _remove(shop: "Shop", needles: "Needles", places: Places) -> None:
     for name in sorted(needles.ids):
         for table, n in store.forget(name).items():
             removed[table] = removed.get(table, 0) + n
-    if any(removed.values()):
-        places.note("score store", 1, ", ".join(f"{n:,} {table}" for table, n in sorted(removed.items()) if n))
+    for table, n in removed.items():
+        places.note("score store", REMOVED, f"row of {table}", n)
 
 
 def _recount(folder: Path) -> None:
@@ -239,14 +263,14 @@ def _restamp(folder: Path, was: str, told: str) -> None:
         draft.write_text(f"{key} {told}")
 
 
-def _tell(shop: "Shop", needles: "Needles", raw: frozenset[str]) -> None:
+def _tell(shop: "Shop", needles: "Needles") -> None:
     """What was not searched, what is the user's own, and what cannot be known."""
     from lifestage.erasure.needles import LEAST
 
     if short := needles.ids - needles.long:
         say(
-            f"note: {_count(len(short), 'id')} shorter than {LEAST} bytes: looked for where ids stand (columns, fields, "
-            "cells, tables), not as bytes, which stand everywhere by chance"
+            f"note: {_count(len(short), 'id')} shorter than {LEAST} bytes: looked for where ids stand (columns, "
+            "fields, cells, tables), not as bytes, which stand everywhere by chance"
         )
     for name, source in shop.sources.given.items():
         where = source.path or source.table or f"dataset {source.dataset}"
@@ -254,9 +278,15 @@ def _tell(shop: "Shop", needles: "Needles", raw: frozenset[str]) -> None:
     if not shop.tracking_uri.startswith("sqlite:///"):
         say(f"not searched: MLflow at {shop.tracking_uri} (Lifestage logs no ids there)")
     say(
-        "beyond our reach: backups, copies of lists and reports elsewhere, what webhooks received, blocks that the disk "
-        "has freed. Model parameters are sums over many customers and hold no ids"
+        "beyond our reach: backups, copies of lists and reports elsewhere, what webhooks received, blocks that the "
+        "disk has freed. Model parameters are sums over many customers and hold no ids"
     )
+
+
+def _place(shop: "Shop", path: Path) -> str:
+    """What a file is called in the table."""
+    runs = shop.output / "runs"
+    return f"{_shown(runs)}/*" if path.is_relative_to(runs) else _shown(path)
 
 
 def _shown(path: Path) -> str:
@@ -272,7 +302,9 @@ def _asked(args: argparse.Namespace) -> list[str]:
         try:
             lines = args.customers.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"--customers {args.customers}: cannot be read ({error}); give a text file") from None
+            raise InputError(
+                f"--customers {args.customers}: cannot be read ({error}); give a text file"
+            ) from None
         names += [line for line in lines if line.strip()]
     if not names:
         raise InputError("nobody is named; give --customer ID, or --customers FILE with one id a line")
@@ -284,17 +316,23 @@ def run(args: argparse.Namespace) -> None:
 
     shop = settings.load(args.config)
     if not forget(shop, _asked(args), dry_run=args.dry_run, aliases=not args.without_aliases):
-        raise SystemExit(REMAINS)
+        raise SystemExit(FAILED)
 
 
 if __name__ == "__main__":
     made = parser("forget", DESCRIPTION, as_of=False)
     made.add_argument(
-        "--customer", action="append", default=[], metavar="ID", help="the customer's id in your tables; repeatable"
+        "--customer",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="the customer's id in your tables; repeatable",
     )
     made.add_argument("--customers", type=Path, metavar="FILE", help="a text file with one id a line")
     made.add_argument("--dry-run", action="store_true", help="only search and say what would be removed")
     made.add_argument(
-        "--without-aliases", action="store_true", help="forget the ids named only; the table of identities is not read"
+        "--without-aliases",
+        action="store_true",
+        help="forget the ids named only; the table of identities is not read",
     )
     main(made, run)

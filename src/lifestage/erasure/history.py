@@ -66,15 +66,14 @@ def _write(path: Path, needles: Needles, facts: dict[str, Any] | None) -> int:
     """The file without the people, with `facts` in it where they belong there; how many customers it has then."""
     schema = _schema(path)
     figures, fingerprint = Counter[str](), Fingerprint(schema)
-    with replaced(path) as draft:
-        with writer_of(draft, schema) as writer:
-            for block in _blocks(path, schema, needles):
-                writer.write_batch(block, row_group_size=block.num_rows)
-                figures.update(_figures(block))
-                fingerprint.add(block)
-            if facts is not None:
-                told = _facts(facts, needles, figures, fingerprint.hexdigest())
-                writer.add_key_value_metadata({KEY: json.dumps(told, ensure_ascii=False).encode()})
+    with replaced(path) as draft, writer_of(draft, schema) as writer:
+        for block in _blocks(path, schema, needles):
+            writer.write_batch(block, row_group_size=block.num_rows)
+            figures.update(_figures(block))
+            fingerprint.add(block)
+        if facts is not None:
+            told = _facts(facts, needles, figures, fingerprint.hexdigest())
+            writer.add_key_value_metadata({KEY: json.dumps(told, ensure_ascii=False).encode()})
     return figures["customers"]
 
 
@@ -107,7 +106,9 @@ def _figures(block: pa.RecordBatch) -> dict[str, int]:
     }
 
 
-def _facts(facts: dict[str, Any], needles: Needles, figures: Counter[str], fingerprint: str) -> dict[str, Any]:
+def _facts(
+    facts: dict[str, Any], needles: Needles, figures: Counter[str], fingerprint: str
+) -> dict[str, Any]:
     report = dict(facts["report"])
     report |= {name: figures[name] for name in figures if name in report}
     if "identities" in report:

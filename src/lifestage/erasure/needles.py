@@ -7,12 +7,13 @@ an id of digits within a longer number of a text.
 
 import html
 import json
-import os
 import re
-from collections.abc import Buffer, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from mmap import mmap
 
+Data = bytes | mmap
 LEAST = 6
 """Bytes of an id from which on its bytes are looked for."""
 
@@ -31,7 +32,7 @@ class Needles:
         """Those that are looked for as bytes."""
         return frozenset(name for name in self.ids if len(name.encode()) >= LEAST)
 
-    def mentioned(self, data: Buffer, *, text: bool) -> bool:
+    def mentioned(self, data: Data, *, text: bool) -> bool:
         """Whether the bytes of a long id stand there; `text` = in a text, where numbers are digits."""
         return self._pattern is not None and any(self._hits(data, text=text))
 
@@ -39,14 +40,14 @@ class Needles:
         """Whether a text holds a long id."""
         return self.mentioned(value.encode(), text=True)
 
-    def _hits(self, data: Buffer, *, text: bool) -> Iterator[bool]:
+    def _hits(self, data: Data, *, text: bool) -> Iterator[bool]:
         assert self._pattern is not None
         for match in self._pattern.finditer(data):
             start, found = match.start(), match[1]
             if text and found.isdigit() and _within_number(data, start, start + len(found)):
                 continue
             if not any(
-                bytes(data[max(0, start - at) : start - at + len(name)]) == name  # type: ignore[index]
+                bytes(data[max(0, start - at) : start - at + len(name)]) == name
                 for name in self._around
                 for at in _places(name, found)
                 if start >= at
@@ -70,12 +71,14 @@ def holding(ids: frozenset[str], others: Iterable[str]) -> tuple[str, ...]:
     needles = Needles(ids)
     if not needles.long:
         return ()
-    return tuple(sorted({name for name in others if name not in ids and needles.mentioned(name.encode(), text=False)}))
+    return tuple(
+        sorted({name for name in others if name not in ids and needles.mentioned(name.encode(), text=False)})
+    )
 
 
-def _within_number(data: Buffer, start: int, end: int) -> bool:
+def _within_number(data: Data, start: int, end: int) -> bool:
     """Digits that go on to the left or to the right, beyond a decimal point as well."""
-    before, after = bytes(data[max(0, start - 2) : start]), bytes(data[end : end + 2])  # type: ignore[index]
+    before, after = bytes(data[max(0, start - 2) : start]), bytes(data[end : end + 2])
     return bool(re.search(rb"\d\.?$", before) or re.match(rb"\.?\d", after))
 
 
@@ -93,8 +96,15 @@ def _alternatives(words: set[bytes]) -> bytes:
         heads.setdefault(word[:1], set()).add(word)
     parts = []
     for head in sorted(heads):
-        shared = os.path.commonprefix(list(heads[head]))
+        shared = _shared(heads[head])
         rest = {word[len(shared) :] for word in heads[head]} - {b""}
         optional = b"" if shared not in heads[head] else b"?"
         parts.append(re.escape(shared) + (_alternatives(rest) + optional if rest else b""))
     return b"(?:" + b"|".join(parts) + b")"
+
+
+def _shared(words: set[bytes]) -> bytes:
+    """The beginning that all the words have."""
+    first, last = min(words), max(words)
+    same = (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
+    return first[: next(same, min(len(first), len(last)))]

@@ -27,7 +27,9 @@ ROW = "row"
 
 def remover(path: Path) -> Callable[[Path, Needles], int] | None:
     """How people are taken out of a file of this name; None for a kind that names nobody by itself."""
-    return {".parquet": from_parquet, ".csv": from_csv, ".jsonl": from_lines, ".html": from_page}.get(path.suffix)
+    return {".parquet": from_parquet, ".csv": from_csv, ".jsonl": from_lines, ".html": from_page}.get(
+        path.suffix
+    )
 
 
 def from_parquet(path: Path, needles: Needles) -> int:

@@ -44,7 +44,9 @@ def traces(path: Path, needles: Needles) -> list[str]:
         elif path.suffix in (".json", ".jsonl"):
             lines = path.read_text(encoding="utf-8")
             documents = lines.splitlines() if path.suffix == ".jsonl" else [lines]
-            found += ["customer_id"] if any(_in_document(json.loads(one), needles) for one in documents) else []
+            found += (
+                ["customer_id"] if any(_in_document(json.loads(one), needles) for one in documents) else []
+            )
             if path.name == FACTS and named(json.loads(lines), needles):
                 found.append("examples of aliases")
         elif path.suffix == ".html":

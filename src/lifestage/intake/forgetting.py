@@ -79,7 +79,9 @@ def known_as(shop: Shop, ids: Iterable[str], extracted_at: int) -> set[str]:
             f"sources.identities.table: '{source.table}' lies on a cluster, which is not read here; name all ids of "
             "the person, and add --without-aliases"
         )
-    with DuckDB(shop.timezone, shop.output, warehouse=shop.engine if "://" in shop.engine else None) as engine:
+    with DuckDB(
+        shop.timezone, shop.output, warehouse=shop.engine if "://" in shop.engine else None
+    ) as engine:
         pairs = _pairs(engine, stage(engine, CANONICAL["identities"], source, extracted_at))
         return set().union(*persons(pairs, ids).values())
 

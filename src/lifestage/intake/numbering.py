@@ -74,7 +74,9 @@ def _with_hashes(reader: pa.RecordBatchReader, hashed: Hasher) -> pa.Table:
     batches = []
     for batch in reader:
         ids = batch.column("customer_id").cast(pa.string())
-        batches.append(pa.RecordBatch.from_arrays([ids, pa.array(hashed(ids.to_pylist()), pa.string())], schema=schema))
+        batches.append(
+            pa.RecordBatch.from_arrays([ids, pa.array(hashed(ids.to_pylist()), pa.string())], schema=schema)
+        )
     return pa.Table.from_batches(batches, schema)
 
 
