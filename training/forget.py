@@ -11,7 +11,6 @@ from training.exclusive import hold
 
 if TYPE_CHECKING:
     from lifestage.erasure.needles import Needles
-    from lifestage.privacy import Privacy
     from lifestage.settings import Shop
 
 DESCRIPTION = """Forget customers: remove them, under every alias that the shop's identities know, from history,
@@ -76,7 +75,7 @@ def forget(shop: "Shop", customers: list[str], *, dry_run: bool, aliases: bool) 
     if not dry_run:
         was, told = privacy.forgotten.stamp, privacy.forgotten.plus(sorted(ids))
         forgotten.write(shop.output, told)  # first: from now on no intake brings them back
-    needles = _needles(shop, privacy, ids, raw)
+    needles = _needles(shop, ids, raw)
     say(
         f"{shop.shop}: {_count(len(customers), 'customer')}, {_count(len(raw), 'id')} with their aliases"
         f"{', hashed' if privacy.hashed else ''}"
@@ -128,7 +127,7 @@ def _persons(shop: "Shop", customers: list[str], aliases: bool) -> set[str]:
         ) from None
 
 
-def _needles(shop: "Shop", privacy: "Privacy", ids: frozenset[str], raw: set[str]) -> "Needles":
+def _needles(shop: "Shop", ids: frozenset[str], raw: set[str]) -> "Needles":
     """What to look for: the ids as Lifestage has them and, where they are hashed, the raw ones as well."""
     import pyarrow.parquet as pq
 

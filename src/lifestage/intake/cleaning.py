@@ -88,7 +88,7 @@ def clean(
     staged, left_out = leave_out(engine, staged, privacy)
     merged: dict[str, Any] = {}
     if "identities" in staged:
-        staged, merged = merge_identities(engine, staged)
+        staged, merged = merge_identities(engine, staged, privacy.hashed)
         merged = merged if privacy.hashed is None else with_hashed_ids(merged, privacy.hashed)
     orders = None
     if "transactions" in staged:

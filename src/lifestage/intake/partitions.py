@@ -24,6 +24,7 @@ from lifestage.intake.blocks import block_schema, stream_blocks
 from lifestage.intake.checks import MALFORMED
 from lifestage.intake.engine import DuckDB
 from lifestage.intake.history import writer_of
+from lifestage.intake.identities import HIDDEN, HIDDEN_FROM
 from lifestage.intake.numbering import attributes_of, number
 from lifestage.intake.orders import sum_lines
 from lifestage.intake.sources import Raw
@@ -156,8 +157,19 @@ class HashedIds:
         for batch in batches:
             coded = batch.column("customer_id").dictionary_encode()
             ids = pa.array(hashed(coded.dictionary.to_pylist()), pa.string()).take(coded.indices)
-            place = batch.schema.get_field_index("customer_id")
-            yield batch.set_column(place, batch.schema.field(place), ids)
+            names = batch.schema.names
+            columns = dict(zip(names, batch.columns, strict=True)) | {"customer_id": ids}
+            for name in HIDDEN:
+                if name in columns:
+                    columns[name] = _hidden(columns[name], batch.column("customer_id"), ids)
+            yield pa.RecordBatch.from_arrays([columns[name] for name in names], schema=batch.schema)
+
+
+def _hidden(texts: pa.Array, own: pa.Array, hashed: pa.Array) -> pa.Array:
+    """As `identities.hide_ids`."""
+    rows = zip(texts.to_pylist(), own.to_pylist(), hashed.to_pylist(), strict=True)
+    hidden = [t.replace(c, h) if t and len(c) >= HIDDEN_FROM and c in t else t for t, c, h in rows]
+    return pa.array(hidden, texts.type)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lifestage.errors import InputError
+from lifestage.intake.identities import HIDDEN_FROM
 from lifestage.intake.mapping import columns_read, id_columns, readers_of_ids
 from lifestage.intake.quarantine import Screen
 from lifestage.intake.sources import Raw
@@ -75,13 +76,18 @@ def _hiding(
             value: hashed([plain(value) if ids[name][column] else value])[0]
             for column, value in secret.items()
         }
-        return {
-            column: masks.get(value, value) if value else value
-            for column, value in row.items()
-            if column in kept[name]
-        }
+        return {column: _masked(value, masks) for column, value in row.items() if column in kept[name]}
 
     return lambda name, rows: [hidden(row, name) for row in rows]
+
+
+def _masked(value: str | None, masks: Mapping[str, str]) -> str | None:
+    if not value or value in masks:
+        return masks[value] if value else value
+    for raw, mask in masks.items():
+        if len(raw) >= HIDDEN_FROM:
+            value = value.replace(raw, mask)
+    return value
 
 
 def _without_forgotten(rows: list[Row | None], privacy: Privacy) -> list[Row | None]:
