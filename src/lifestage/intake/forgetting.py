@@ -93,8 +93,9 @@ def _pairs(engine: Engine, identities: Staged) -> pa.Table:
 
 def _without(engine: Engine, rows: ir.Table, columns: list[str]) -> ir.Table:
     for column in columns:
-        left: Any = engine.table(LEFT)
-        rows = rows.anti_join(left, rows[column] == left["forgotten_id"])
+        name = f"forgotten_{column}"
+        left: Any = engine.table(LEFT).select(**{name: "forgotten_id"})
+        rows = rows.anti_join(left, rows[column] == left[name])
     return rows
 
 
