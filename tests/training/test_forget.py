@@ -5,33 +5,33 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from lifestage import engines, settings
+from lifestage import settings
 from tests.training.conftest import script
-
-FACTS = "facts"
+from training.export import export
+from training.forget import forget
+from training.prepare import describe, history
 
 
 @pytest.fixture
-def folder(shop: Path, tmp_path: Path) -> Path:
-    """The shop in a folder of the test's own, with a list, an alert file and an alias."""
+def folder(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The shop in a folder of the test's own, where it runs, with a list, an alert file and an alias."""
     folder = tmp_path / "shop"
     shutil.copytree(shop, folder)
-    document = yaml.safe_load((folder / "shop.yaml").read_text(encoding="utf-8"))
+    monkeypatch.chdir(folder)
+    document = yaml.safe_load(Path("shop.yaml").read_text(encoding="utf-8"))
     document["sources"]["identities"] = {
         "path": "data/identities.csv",
         "columns": {"alias": "alias", "customer_id": "customer_id"},
     }
-    (folder / "data" / "identities.csv").write_text(f"alias,customer_id\nweb-4711-x,{best(folder)}\n")
-    (folder / "shop.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
-    for verb, *args in (("export", "--top", "40"), ("alerts", "--to", "parquet"), ("alerts", "--to", "csv")):
-        done = script(folder, verb, "--config", "shop.yaml", *args)
-        assert done.returncode == 0, done.stderr
+    Path("data/identities.csv").write_text(f"alias,customer_id\nweb-4711-x,{best(folder)}\n")
+    Path("shop.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    own = settings.load("shop.yaml")
+    assert export(own, None, 40) is not None
     leftover = folder / "var" / "shop" / "runs" / ".as-of-x.part"
     leftover.write_text(best(folder))
     return folder
@@ -54,81 +54,54 @@ def holding(folder: Path, name: str) -> list[str]:
     return found
 
 
-def rows(path: Path) -> pa.Table:
-    return pq.read_table(path)
-
-
-def test_nothing_of_a_person_is_left(folder: Path) -> None:
-    who = best(folder)
-    before = {path: rows(path) for path in (folder / "var").rglob("*.parquet")}
-    lists = {path: path.read_text("utf-8-sig") for path in (folder / "var" / "shop").glob("export.csv")}
+def test_nothing_of_a_person_is_left(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    who, own = best(folder), settings.load("shop.yaml")
+    before = {path: pq.read_table(path) for path in (folder / "var").rglob("*.parquet")}
+    listed = list(csv.reader((own.output / "export.csv").read_text("utf-8-sig").splitlines()))
     sources = {path: path.read_bytes() for path in (folder / "data").rglob("*.*")}
+    capsys.readouterr()
 
-    dry = script(folder, "forget", "--config", "shop.yaml", "--customer", "web-4711-x", "--dry-run")
-    assert dry.returncode == 0, dry.stderr
-    assert "1 customer, 2 ids with their aliases" in dry.stdout
-    held = holding(folder, who)
-    assert {"var/shop/history.parquet", "var/shop/store.db", "var/shop/export.csv"} <= set(held)
+    assert forget(own, ["web-4711-x"], dry_run=True, aliases=True)
+    assert "1 customer, 2 ids with their aliases" in capsys.readouterr().out
+    assert {"var/shop/history.parquet", "var/shop/store.db", "var/shop/export.csv"} <= set(
+        holding(folder, who)
+    )
 
-    done = script(folder, "forget", "--config", "shop.yaml", "--customer", "web-4711-x")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "nothing remains in what is ours" in done.stdout
-    assert "yours, not changed: transactions in data/shop/transactions.parquet" in done.stdout
+    assert forget(own, ["web-4711-x"], dry_run=False, aliases=True)
+    told = capsys.readouterr().out
+    assert "nothing remains in what is ours" in told
+    assert "yours, not changed: transactions in data/shop/transactions.parquet" in told
     assert holding(folder, who) == holding(folder, "web-4711-x") == []
     assert {path: path.read_bytes() for path in (folder / "data").rglob("*.*")} == sources
-
     for path, table in before.items():
         if "customer_id" in table.column_names:
-            others = table.filter(pc.not_equal(table["customer_id"], who))
-            assert rows(path).combine_chunks().equals(others.combine_chunks()), path
-        else:
-            assert rows(path).equals(table), path
-    for path, text in lists.items():
-        kept = [record for record in csv.reader(text.splitlines()) if record[0].strip() != who]
-        assert list(csv.reader(path.read_text("utf-8-sig").splitlines())) == kept
-    with sqlite3.connect(folder / "var" / "shop" / "store.db") as store:
+            table = table.filter(pc.not_equal(table["customer_id"], who))  # noqa: PLW2901
+        assert pq.read_table(path).combine_chunks().equals(table.combine_chunks()), path
+    left = list(csv.reader((own.output / "export.csv").read_text("utf-8-sig").splitlines()))
+    assert left == [record for record in listed if record[0].strip() != who]
+    assert len(left) < len(listed)
+    with sqlite3.connect(own.output / "store.db") as store:
         assert store.execute("PRAGMA freelist_count").fetchone() == (0,)
 
     after = {path: path.read_bytes() for path in (folder / "var").rglob("*.parquet")}
-    again = script(folder, "forget", "--config", "shop.yaml", "--customer", who)
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert "nothing of ours names them" in again.stdout
+    assert forget(own, [who], dry_run=False, aliases=True)
+    assert "nothing of ours names them" in capsys.readouterr().out
     assert {path: path.read_bytes() for path in (folder / "var").rglob("*.parquet")} == after
 
-    # What the sources still say does not bring them back; the history is that of a shop without them.
-    anew = script(folder, "prepare", "--config", "shop.yaml")
-    assert anew.returncode == 0, anew.stderr
-    assert "rows of 1 forgotten customer left out" in anew.stdout
-    history = folder / "var" / "shop" / "history.parquet"
-    assert rows(history).equals(pa.Table.from_batches(rows(history).to_batches()))
+    # What the sources still say does not bring them back.
+    describe(history(own, None, fresh=True))
+    assert "rows of 1 forgotten customer left out" in capsys.readouterr().out
     assert holding(folder, who) == []
 
 
-def test_the_history_is_that_of_a_shop_without_the_person(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(folder)
-    who = best(folder)
-    shop = settings.load("shop.yaml").model_copy(update={"output_dir": "var/other"})
-    made = engines.make_history(shop, 2**60, None, shop.output / "history.parquet")
-    (shop.output / "history.key").write_text("as it was")
-    shutil.copytree("var/other", "var/third")
-    document = yaml.safe_load((folder / "shop.yaml").read_text(encoding="utf-8"))
-    for name in ("other", "third"):
-        text = yaml.safe_dump({**document, "output_dir": f"var/{name}"})
-        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
-    done = script(folder, "forget", "--config", "other.yaml", "--customer", who)
-    assert done.returncode == 0, done.stdout + done.stderr
-    mended = engines.open_history(shop, made.path)
-    lost = shop.model_copy(update={"output_dir": "var/third"})
-    shutil.copy("var/other/forgotten.json", "var/third/forgotten.json")
-    fresh = engines.make_history(lost, 2**60, None, lost.output / "history.parquet")
-    assert mended.facts["fingerprint"] == fresh.facts["fingerprint"]
-    own = ("customers", "buyers", "purchases", "refunds", "refunds_linked")
-    assert {n: mended.facts["report"][n] for n in own} == {n: fresh.facts["report"][n] for n in own}
-    assert mended.facts["customers"] == fresh.customers
-    key = (folder / "var/other/history.key").read_text()
-    assert key.startswith("as it was"[:2]) or key == ""
+def test_a_remaining_trace_is_told_by_the_exit_code(folder: Path) -> None:
+    """A text that nothing of ours writes is not changed: the person is to be told where it is."""
+    notes = folder / "var" / "shop" / "notes.txt"
+    notes.write_text(f"call {best(folder)} back")
+    done = script(folder, "forget", "--config", "shop.yaml", "--customer", best(folder), "--without-aliases")
+    assert done.returncode == 1, done.stderr
+    assert "REMAINS in 1 place" in done.stdout
+    assert "var/shop/notes.txt" in done.stdout
 
 
 @pytest.mark.parametrize(
