@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from lifestage.intake.blocks import Numbered
 from lifestage.intake.engine import Engine
-from lifestage.intake.identities import WAS, hide_ids, one_profile_each
+from lifestage.intake.identities import HIDDEN, WAS, hide_ids, one_profile_each
 from lifestage.intake.orders import purchases, refunds
 from lifestage.privacy import Hasher
 from lifestage.schemas import PROFILE
@@ -39,7 +39,7 @@ def number(
         profile = engine.keep("profile", known.left_join(described, "customer_id").drop("customer_id_right"))
     if hashed is not None:
         profile = profile.drop("customer_id").rename(customer_id=HASHED)
-    of = {n: engine.keep(n, _by_number(r, known, hashed)) for n, r in rows.items() if n != "customers"}
+    of = {n: engine.keep(n, _by_number(engine, r, known)) for n, r in rows.items() if n != "customers"}
     kinds: dict[str, ir.Table] = {
         name: of[name] for name in ("events", "feedback", "subscriptions", "labels") if name in of
     }
@@ -55,12 +55,15 @@ def number(
     return numbered, {**_figures(engine, numbered), COMBINED: combined}
 
 
-def _by_number(rows: ir.Table, known: ir.Table, hashed: Hasher | None) -> ir.Table:
+def _by_number(engine: Engine, rows: ir.Table, known: ir.Table) -> ir.Table:
     """The rows under their customer's number."""
-    joined = rows.join(known, "customer_id")
-    if hashed is None:
-        return joined.drop("customer_id")
-    return hide_ids(joined, "customer_id", HASHED).drop("customer_id", HASHED)
+    if HASHED in known.columns:
+        texts = {name: rows[name].count() for name in HIDDEN if name in rows.columns}
+        if texts and any(engine.rows(rows.aggregate(**texts))[0].values()):
+            hidden = hide_ids(rows.join(known, "customer_id"), "customer_id", HASHED)
+            return hidden.drop("customer_id", HASHED)
+        known = known.drop(HASHED)  # hashes for every row would cost more than the hashing
+    return rows.join(known, "customer_id").drop("customer_id")
 
 
 def _numbered(engine: Engine, ids: ir.Table, hashed: Hasher | None) -> ir.Table:
