@@ -98,6 +98,7 @@ class Score(Placed):
         list[Reason] | None,
         Field(description="Strongest first; null for whom the release gives none (scoring.reasons)."),
     ]
+    alerts: Annotated[list[str] | None, Field(description="Alert rules of the policy that hold.")]
     release: str
 
 
@@ -113,8 +114,49 @@ class Answered(BaseModel):
     currency: str
 
 
+class Failed(BaseModel):
+    """A customer who could not be scored."""
+
+    index: Annotated[int, Field(ge=0, description="Place in the request.")]
+    customer_id: Annotated[str | None, Field(description="null: not given as text.")]
+    path: Annotated[str, Field(examples=["customers[0].purchases[3].amount"])]
+    message: Annotated[str, Field(description="What to mend.")]
+
+
 class ScoreResponse(Answered):
-    scores: list[Score]
+    scores: Annotated[
+        list[Score], Field(description="In the order of the request, without those who could not be scored.")
+    ]
+    errors: Annotated[list[Failed], Field(description="Who could not be scored, and why.")]
+
+
+class Explanation(BaseModel):
+    """Why a customer is scored and staged so; null = undefined."""
+
+    customer_id: str
+    eligible: bool
+    churn_probability: Probability
+    churn_percentile: Probability
+    churn_reasons: Annotated[
+        list[Reason] | None, Field(description="Strongest first; null: has no churn probability.")
+    ]
+    p_alive: Probability
+    expected_orders: Annotated[float | None, Field(ge=0)]
+    expected_order_value: Money
+    clv: Money
+    clv_percentile: Probability
+    stage: str | None
+    rule: Annotated[str | None, Field(description="What brings or keeps them there.")]
+    tier: str | None
+    risk: str | None
+    signals: list[Signal] | None
+    health_parts: list[HealthPart] | None
+    reasons: Annotated[list[str] | None, Field(description="The policy's own sentences.")]
+
+
+class ExplainResponse(Answered):
+    explanations: list[Explanation]
+    errors: list[Failed]
 
 
 class StageResponse(Answered):
@@ -130,12 +172,6 @@ class StageChange(BaseModel):
     as_of: Instant
     stage: str
     stage_since: Instant | None
-
-
-class CustomerResponse(Answered):
-    run: Annotated[str, Field(description="The scoring run that the score comes from.")]
-    score: Score
-    stage_history: Annotated[list[StageChange], Field(description="Changes of stage, the oldest first.")]
 
 
 class Learnt(BaseModel):
@@ -260,6 +296,59 @@ class Problem(BaseModel):
     detail: Annotated[str, Field(description="One sentence that says what to mend.")]
     path: Annotated[str | None, Field(description="The field at fault, if it is one.")] = None
     errors: Annotated[list[Fault] | None, Field(description="All faults found, the first twenty.")] = None
+
+
+class StoredRun(Answered):
+    """What an answer says about the scoring run that it comes from."""
+
+    run: str
+    policy: Annotated[
+        str | None, Field(examples=["ecommerce v1 3f2a9c1e"], description="That staged the run.")
+    ]
+
+
+class CustomerResponse(StoredRun):
+    score: Score
+    stage_history: Annotated[list[StageChange], Field(description="Changes of stage, the oldest first.")]
+
+
+class StoredCustomer(BaseModel):
+    customer_id: str
+    score: Score
+    stage_history: Annotated[list[StageChange], Field(description="Changes of stage, the oldest first.")]
+
+
+class BatchGetResponse(StoredRun):
+    customers: Annotated[list[StoredCustomer], Field(description="In the order asked, each once.")]
+    unknown: Annotated[list[str], Field(description="Ids that are not in the stored scores.")]
+
+
+class Figures(BaseModel):
+    customers: int
+    share: Annotated[float, Field(ge=0, le=1, description="Of all customers scored.")]
+    eligible: Annotated[int, Field(description="Of them with a churn probability.")]
+    clv: Annotated[Money, Field(description="Sum of their CLV; null: nobody has one.")]
+    churn_probability: Annotated[Probability, Field(description="Mean among the eligible.")]
+
+
+class TierFigures(Figures):
+    tier: str | None
+
+
+class Label(BaseModel):
+    en: str
+    zh: str
+
+
+class StageFigures(Figures):
+    stage: str | None
+    label: Annotated[Label | None, Field(description="null: a stage that the release's policy lacks.")]
+    tiers: Annotated[list[TierFigures], Field(description="Within the stage; the largest first.")]
+
+
+class StagesResponse(StoredRun):
+    customers: int
+    stages: Annotated[list[StageFigures], Field(description="The largest first.")]
 
 
 Json = dict[str, Any]

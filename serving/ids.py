@@ -34,4 +34,7 @@ def known_as(shop: Shop, customer_id: str) -> str:
     """The id under which the store has the customer whom the caller calls `customer_id`, read as intake reads ids."""
     if not shop.privacy.hash_ids:
         return customer_id
-    return _hasher(key_from(os.environ))([identifier(customer_id) or ""])[0]
+    name = (
+        (identifier(customer_id) or "").encode(errors="replace").decode()
+    )  # half a surrogate pair is nobody's id
+    return _hasher(key_from(os.environ))([name])[0]

@@ -19,7 +19,7 @@ from lifestage.errors import InputError
 from lifestage.settings import Shop
 from lifestage.store import open_store
 from serving import logs, metrics, origin, state
-from serving.computing import COMPUTING, new_thread
+from serving.computing import COMPUTING
 from serving.origin import Seen
 from serving.routes import clock
 from serving.state import State
@@ -107,22 +107,14 @@ class Reloader:
         started = time.perf_counter()
         try:
             with _giving_way():
-                new = state.current(serving.shop, serving.store)
-                thread = new_thread()
-                try:
-                    thread.submit(check, new).result()
-                except BaseException:
-                    thread.shutdown(wait=False)
-                    raise
+                new = state.current(serving.shop, serving.store, serving.release)
+                self._take_over(new)
         except Exception as error:
-            self._refuse(serving.shop, seen, error)
+            self._refuse(self.holder.serving.shop, seen, error)
             return
-        self.holder.serving = new
-        COMPUTING.take_over(thread)
         self._tried, self._failures = new.origin.seen, 0
         self.status = replace(self.status, loaded_at=clock(), failed=None)
         metrics.observe_reload(True)
-        del serving
         state.settle()
         logs.say(
             "info",
@@ -134,9 +126,19 @@ class Reloader:
         for text in state.differences(new):
             logs.say("warning", "settings", message=text)
 
+    def _take_over(self, new: State) -> None:
+        """Warm up in the thread that will compute; the State is changed by one assignment. Raises InputError."""
+        holder = self.holder
+
+        def prepare() -> None:
+            check(new)
+            holder.serving = new
+
+        COMPUTING.relieve(prepare)
+
     def _refuse(self, shop: Shop, seen: Seen, error: Exception) -> None:
         name = origin.named(seen[0])
-        text = without_paths(str(error) if isinstance(error, InputError) else type(error).__name__, shop)
+        text = without_paths(_reason(error, name), shop)
         before = self.status.failed
         self._failures = self._failures + 1 if seen == self._tried else 1
         self._tried = seen
@@ -175,6 +177,15 @@ class Reloader:
             logs.say("info", "store", message="scores are served from a run", run=name)
             self._run = name
         self.status = replace(self.status, store_up=up)
+
+
+def _reason(error: Exception, name: str | None) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    return (
+        f"release {name} cannot be served ({type(error).__name__}: {error}); publish another with "
+        "'python -m training.promote'"
+    )
 
 
 def _identity(serving: State) -> tuple[int, int] | None:

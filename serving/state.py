@@ -49,12 +49,15 @@ def load(config: str | Path) -> State:
         raise InputError(str(error).replace("<shop>.yaml", Path(config).as_posix())) from None
 
 
-def current(shop: Shop, store: Store) -> State:
-    """The State of the release that the shop's pointer names now. Raises InputError where it cannot be served."""
+def current(shop: Shop, store: Store, before: Release | None = None) -> State:
+    """The State of the release that the shop's pointer names now; `before` is the one served till now.
+
+    Raises InputError where it cannot be served.
+    """
     seen = origins.look(shop.releases)
     folder = releases.current(shop.releases)
     try:
-        release = releases.load(folder)
+        release = releases.load(folder, before)
         state = State(shop, release, store, origins.of(shop.releases, seen, folder))
         made_for = release.manifest.get("shop", shop.shop)
     except InputError:

@@ -10,7 +10,8 @@ from lifestage.errors import InputError
 from lifestage.privacy import KEY, fingerprint, hasher
 from lifestage.settings import Shop, parse
 from serving import ids
-from serving.customers import stored
+from serving.customers import stored, stored_many
+from serving.problems import ProblemError
 
 SECRET = "s" * 32
 SOURCES = {"transactions": {"dataset": "cdnow", "columns": {"customer_id": "customer_id", "ordered_at": "date", "amount": "dollar_value"}}}  # fmt: skip
@@ -21,33 +22,21 @@ def shop(folder: Path, hash_ids: bool) -> Shop:
     return parse({**document, "output_dir": str(folder), "privacy": {"hash_ids": hash_ids}}, "s.yaml")
 
 
-class OneCustomer:
-    """A store that knows one id."""
-
-    def __init__(self, known: str) -> None:
-        self.known = known
-
-    def customer(self, name: str) -> dict[str, Any] | None:
-        return {"customer_id": name, "as_of": "x", "release": "r"} if name == self.known else None
-
-    def current(self) -> dict[str, Any]:
-        return {"run": "run"}
-
-    def stage_history(self, name: str) -> list[str]:
-        return [name]
-
-
 def test_a_customer_is_looked_up_by_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read as intake reads ids, and under the caller's own id in the answer of a batch."""
     monkeypatch.setenv(KEY, SECRET)
+    hidden, plain = shop(tmp_path, True), shop(tmp_path, False)
     known = hasher(SECRET)(["17850"])[0]
-    state: Any = SimpleNamespace(shop=shop(tmp_path, True), store=OneCustomer(known), facts={"release": "r"})
-    answer = stored(state, " 17850.0")
-    assert answer["stage_history"] == [known]
-    assert answer["score"]["customer_id"] == " 17850.0"
-    plain: Any = SimpleNamespace(
-        shop=shop(tmp_path, False), store=OneCustomer("17850"), facts={"release": "r"}
-    )
-    assert stored(plain, "17850")["stage_history"] == ["17850"]
+    assert ids.known_as(hidden, " 17850.0") == known
+    assert ids.known_as(plain, " 17850.0") == " 17850.0"
+    assert len(ids.known_as(hidden, "half \ud800 a pair")) == 32
+    told: list[tuple[str, ...]] = []
+    store = SimpleNamespace(customers=lambda names: told.append(names) or [], current=lambda: {"run": "r"})
+    state: Any = SimpleNamespace(shop=hidden, store=store, facts={"release": "r"})
+    with pytest.raises(ProblemError, match="customer '17850' is not in the stored scores"):
+        stored(state, "17850")
+    assert b'"unknown":["17850"]' in stored_many(state, b'{"customer_ids":["17850"]}')
+    assert told == [(known,), (known,)]
 
 
 def test_the_key_must_be_that_of_the_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

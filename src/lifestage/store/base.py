@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import lru_cache
 from json import loads
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from lifestage.store.batches import Progress
 from lifestage.store.flow import MOVES, flow_of
 from lifestage.store.publishing import Writer
 from lifestage.store.shares import Distribution, distribution_of
+from lifestage.store.tables import NAMING
 from lifestage.store.values import instant_text, json_row, plain_row, table
 
 STAGED = ("customer_id", "as_of", "stage", "stage_since", "risk", "policy", "release")
@@ -78,7 +80,7 @@ class Stored:
 
     @property
     def score_json(self) -> str:
-        """The JSON text of `score`."""
+        """`score` as JSON text."""
         return json_row(self.names, self.row)
 
     @property
@@ -141,9 +143,9 @@ class Store(ABC):
         Repeating it removes nothing. Raises StoreError where the bytes could not be wiped.
         """
 
-    @abstractmethod
     def _naming(self) -> list[str]:
-        """The tables that name customers (column customer_id), in the order of their names."""
+        """The tables that name customers and exist."""
+        return [name for name in NAMING if self.rows(f"SELECT 1 FROM {name} LIMIT 0").names]
 
     def _storable(self, customer_id: str) -> bool:
         """Whether the store can hold the id at all: half a surrogate pair is no text."""
@@ -173,10 +175,9 @@ class Store(ABC):
             raise InputError(
                 f"{len(wanted):,} customers asked for, expected at most {MOST:,}; ask several times"
             )
-        # Filled up to a power of two: few statements to prepare.
-        values = wanted + (wanted or [""])[-1:] * ((1 << max(len(wanted) - 1, 0).bit_length()) - len(wanted))
-        query = _NAMED.format(history=self.HISTORY, ids=", ".join("?" * len(values)))
-        rows = self.rows(query, values)
+        size = 1 << max(len(wanted) - 1, 0).bit_length()
+        values = wanted + (wanted or [""])[-1:] * (size - len(wanted))
+        rows = self.rows(_named(self.HISTORY, size), values)
         if not rows.names:
             raise InputError(f"{self.name}: holds no scores yet; run python -m training.score first")
         names = rows.names[:-2]
@@ -246,6 +247,12 @@ class Store(ABC):
         of customers in that stage on that day.
         """
         return flow_of(self.rows(MOVES), [day for (day,) in self.rows("SELECT DISTINCT as_of FROM runs")])
+
+
+@lru_cache(maxsize=32)
+def _named(history: str, ids: int) -> str:
+    """The look-up of so many customers; numbers are powers of two, so that there are few statements to prepare."""
+    return _NAMED.format(history=history, ids=", ".join("?" * ids))
 
 
 def _changes(text: str | None) -> tuple[tuple[int, str, int | None], ...]:

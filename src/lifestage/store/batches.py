@@ -29,8 +29,8 @@ def nothing(run: str) -> InputError:
     return InputError(f"run {run}: has no scores to publish; run python -m training.score again")
 
 
-def twice(part: Path | str, run: str) -> InputError:
-    return InputError(f"{part}: run {run} holds a customer_id twice; score it again")
+def twice(run: str) -> InputError:
+    return InputError(f"run {run}: holds a customer_id twice; score it again")
 
 
 def _batches(part: Path, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:

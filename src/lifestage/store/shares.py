@@ -6,6 +6,7 @@ from typing import Any
 
 _GROUPS = (
     "SELECT s.stage, s.tier, count(*), sum(s.eligible), sum(s.clv),"
+    " count(CASE WHEN s.eligible = 1 THEN s.churn_probability END),"
     " sum(CASE WHEN s.eligible = 1 THEN s.churn_probability END), max(s.as_of), max(s.release), max(s.policy),"
     " (SELECT run FROM runs WHERE is_current = 1 ORDER BY published DESC LIMIT 1)"
     " FROM scores AS s GROUP BY s.stage, s.tier"
@@ -51,7 +52,7 @@ def distribution_of(ask: Callable[[str], list[Any]]) -> Distribution | None:
     if not groups:
         return None
     total = sum(row[2] for row in groups)
-    _, _, _, _, _, _, as_of, release, policy, run = groups[0]
+    as_of, release, policy, run = groups[0][7:]
     stages = []
     for stage in {row[0] for row in groups}:
         own = [row for row in groups if row[0] == stage]
@@ -68,13 +69,14 @@ def _share(name: str | None, rows: list[Any], total: int, tiers: tuple[Share, ..
     customers = sum(row[2] for row in rows)
     eligible = sum(int(row[3]) for row in rows)
     values = [row[4] for row in rows if row[4] is not None]
-    leaving = sum(row[5] for row in rows if row[5] is not None)
+    judged = sum(row[5] for row in rows)
+    leaving = sum(row[6] for row in rows if row[6] is not None)
     return Share(
         name,
         customers,
         customers / total,
         eligible,
         float(sum(values)) if values else None,
-        float(leaving / eligible) if eligible else None,
+        float(leaving / judged) if judged else None,
         tiers,
     )

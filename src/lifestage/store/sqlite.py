@@ -88,10 +88,11 @@ class SqliteStore(Store):
                         self._loading
                     )  # its pages stay readable to this connection; the lock guards the name
                     writer.execute("COMMIT")
-                finally:
-                    if writer.in_transaction:
-                        remove(self._loading)
+                except BaseException:
+                    remove(self._loading)
+                    if writer.in_transaction:  # a full disk has ended it already
                         writer.execute("ROLLBACK")
+                    raise
                 writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
         return told
 
@@ -120,13 +121,6 @@ class SqliteStore(Store):
                 "their bytes could not be wiped; run it again when that has ended"
             )
         return {table: rows for table, rows in gone.items() if rows}
-
-    def _naming(self) -> list[str]:
-        found = self.rows(
-            "SELECT m.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c"
-            " WHERE m.type = 'table' AND c.name = 'customer_id' ORDER BY m.name"
-        )
-        return [name for (name,) in found]
 
     def _make_folder(self) -> None:
         try:
@@ -214,7 +208,9 @@ def _advice(error: sqlite3.DatabaseError) -> str:
         return "is being written by another run; try again when that has ended"
     if code == sqlite3.SQLITE_FULL:
         return "its disk is full; free some space and run it again, the earlier scores are still there"
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
+    if code == sqlite3.SQLITE_IOERR:
+        return "cannot be read or written; check the rights in its folder and the space left on its disk"
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return "cannot be opened; readers need a writable folder, too (SQLite keeps its locks there)"
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return "is no score store or is damaged; move it away and run python -m training.score"

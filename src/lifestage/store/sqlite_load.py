@@ -34,13 +34,13 @@ def load(
             cursor.execute("PRAGMA synchronous = OFF")
             cursor.execute(create_scores(columns))
             cursor.execute("CREATE TABLE holding (customer_id TEXT NOT NULL, alert TEXT NOT NULL)")
-            for part, batch in checked(run, as_of, parts, columns):
+            for _, batch in checked(run, as_of, parts, columns):
                 try:
                     cursor.adbc_ingest("scores", flat(batch), mode="append")
                 except adbc.Error as error:
                     if "UNIQUE" not in str(error):
                         raise
-                    raise twice(part, run) from None
+                    raise twice(run) from None
                 if "alerts" in columns and len(held := holding(batch)):
                     cursor.adbc_ingest("holding", held, mode="append")
                 release = release or str(batch["release"][0].as_py())
@@ -56,11 +56,13 @@ def load(
     return rows, release
 
 
+def kind_of(type_: pa.DataType) -> str:
+    """SQLite's type for a column of the scores: instants and flags are integers, nested columns JSON text."""
+    return {pa.bool_(): "INTEGER", pa.float64(): "REAL", INSTANT: "INTEGER"}.get(type_, "TEXT")
+
+
 def create_scores(columns: tuple[str, ...]) -> str:
-    kinds = {pa.bool_(): "INTEGER", pa.float64(): "REAL", INSTANT: "INTEGER"}
-    typed = [
-        f"{name} {kinds.get(SCORE.field(name).type, 'TEXT')}" for name in columns if name != "customer_id"
-    ]
+    typed = [f"{name} {kind_of(SCORE.field(name).type)}" for name in columns if name != "customer_id"]
     return f"CREATE TABLE scores (customer_id TEXT PRIMARY KEY NOT NULL, {', '.join(typed)})"
 
 

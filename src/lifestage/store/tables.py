@@ -32,3 +32,5 @@ OUTBOX = (
     " PRIMARY KEY (destination, customer_id, alert, entered_at))",
     "CREATE INDEX IF NOT EXISTS alerts_of_message ON message_alerts (destination, message)",
 )
+NAMING = ("alerts", "message_alerts", "risk_history", "scores", "stage_history")
+"""The tables that name customers, in column customer_id."""

@@ -1,14 +1,15 @@
 """Values as the store keeps them, given back as Python values and as JSON text."""
 
 import json
-import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from json.encoder import encode_basestring
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
+from pydantic_core import to_json
 
 from lifestage.localtime import EPOCH
 from lifestage.schemas import INSTANT, SCORE
@@ -40,28 +41,44 @@ def plain_row(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
 
 
 def json_row(names: tuple[str, ...], row: Sequence[Any]) -> str:
-    """The JSON text of `plain_row`, compact; nested columns as they are stored, without reading them."""
-    return f"{{{','.join([f(v) for f, v in zip(_writers(names), row, strict=True)])}}}"
+    """`plain_row` as JSON text; nested columns come last, as they are stored, without reading them."""
+    plan = _plan(names)
+    values = list(row)
+    for i in plan.instants:
+        if values[i] is not None:
+            values[i] = instant_text(values[i])
+    for i in plan.flags:
+        if values[i] is not None:
+            values[i] = bool(values[i])
+    text = to_json(dict(zip(plan.names, plan.flat(values), strict=True)), inf_nan_mode="null").decode()
+    nested = [key + (values[i] or "null") for key, i in plan.nested]
+    return f"{text[:-1]}{''.join(nested)}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Places of columns in a row, by what is to be done with them."""
+
+    names: tuple[str, ...]
+    flat: Callable[[Sequence[Any]], tuple[Any, ...]]
+    """Their values."""
+    instants: tuple[int, ...]
+    flags: tuple[int, ...]
+    nested: tuple[tuple[str, int], ...]
 
 
 @lru_cache(maxsize=8)
-def _writers(names: tuple[str, ...]) -> tuple[Callable[[Any], str], ...]:
-    return tuple(_writer(name) for name in names)
-
-
-def _writer(name: str) -> Callable[[Any], str]:
-    """A function that writes `"name":value`."""
-    key, kind = f"{encode_basestring(name)}:", _KINDS.get(name)
-    nothing = f"{key}null"
-    if kind == INSTANT:
-        return lambda v: nothing if v is None else f'{key}"{instant_text(v)}"'
-    if kind == pa.bool_():
-        return lambda v: nothing if v is None else f"{key}{'true' if v else 'false'}"
-    if kind == pa.float64():
-        return lambda v: f"{key}{v!r}" if v is not None and math.isfinite(v) else nothing
-    if kind is not None and pa.types.is_nested(kind):
-        return lambda v: nothing if v is None else key + v
-    return lambda v: nothing if v is None else key + encode_basestring(v)
+def _plan(names: tuple[str, ...]) -> _Plan:
+    kinds = [_KINDS.get(name) for name in names]
+    nested = [i for i, kind in enumerate(kinds) if kind is not None and pa.types.is_nested(kind)]
+    flat = [i for i in range(len(names)) if i not in nested]
+    return _Plan(
+        names=tuple(names[i] for i in flat),
+        flat=itemgetter(*flat),
+        instants=tuple(i for i, kind in enumerate(kinds) if kind == INSTANT),
+        flags=tuple(i for i, kind in enumerate(kinds) if kind == pa.bool_()),
+        nested=tuple((f',"{names[i]}":', i) for i in nested),
+    )
 
 
 def table(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
