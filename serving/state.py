@@ -12,6 +12,7 @@ from lifestage.errors import InputError
 from lifestage.release import Release
 from lifestage.settings import Shop
 from lifestage.store import Store, open_store
+from serving import ids
 from serving import origin as origins
 from serving.origin import Origin
 
@@ -71,6 +72,7 @@ def current(shop: Shop, store: Store, before: Release | None = None) -> State:
             f"release {folder.name} was made for shop '{made_for}', not for '{shop.shop}'; correct release_dir, or "
             "publish again with 'python -m training.promote'"
         )
+    ids.check(shop, release)
     return state
 
 
