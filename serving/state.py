@@ -1,20 +1,16 @@
 """What a worker holds: one release, the shop's settings, the score store."""
 
 import gc
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lifestage import release as releases
-from lifestage import settings
 from lifestage.errors import InputError
 from lifestage.release import Release
 from lifestage.settings import Shop
 from lifestage.store import Store, open_store
-
-CONFIG = "LIFESTAGE_CONFIG"
-"""Environment variable: path of the shop's YAML."""
+from serving.shop import config_path, shop_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class State:
 
 def load(config: str | Path) -> State:
     """The current release and the store of a shop's YAML. Raises InputError: what is missing, what to run."""
-    shop = settings.load(config)
+    shop = shop_of(config)
     try:
         release = releases.load(releases.current(shop.releases))
     except InputError as error:
@@ -47,14 +43,8 @@ def load(config: str | Path) -> State:
 
 
 def from_environment() -> State:
-    """The State of the shop that LIFESTAGE_CONFIG names. Raises InputError."""
-    config = os.environ.get(CONFIG)
-    if not config:
-        raise InputError(
-            f"{CONFIG} is not set; start with 'python -m serving --config configs/<shop>.yaml', "
-            f"or set {CONFIG} to the path of a shop's YAML"
-        )
-    return load(config)
+    """The State of the shop that LIFESTAGE_CONFIG names, else of the bento's. Raises InputError."""
+    return load(config_path())
 
 
 def settle() -> None:
