@@ -144,10 +144,6 @@ class StagesAnswer(Facts):
     run: str
 
 
-class ModelAnswer(TypedDict):
-    release: str
-
-
 class Fault(TypedDict):
     path: str
     message: str

@@ -11,13 +11,13 @@ from lifestage_client.answers import (
     CustomerAnswer,
     CustomersAnswer,
     ExplainAnswer,
-    ModelAnswer,
     ScoreAnswer,
     StageAnswer,
     StagesAnswer,
 )
 from lifestage_client.errors import LifestageError
 from lifestage_client.histories import batches
+from lifestage_client.model import ModelAnswer
 from lifestage_client.requests import Columns, Customer, Time
 from lifestage_client.transport import Transport
 

@@ -17,7 +17,7 @@ from typing import (
 
 import pytest
 
-from lifestage_client import LifestageError, answers, requests
+from lifestage_client import LifestageError, answers, model, requests
 from serving.app import app
 
 DESCRIPTION = app.openapi()
@@ -29,7 +29,7 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("get", "/v1/customers/{customer_id}"): answers.CustomerAnswer,
     ("post", "/v1/customers:batchGet"): answers.CustomersAnswer,
     ("get", "/v1/stages"): answers.StagesAnswer,
-    ("get", "/v1/model"): answers.ModelAnswer,
+    ("get", "/v1/model"): model.ModelAnswer,
 }
 BODIES: dict[str, Any] = {
     "/v1/score": requests.Customer,
