@@ -113,8 +113,49 @@ class Answered(BaseModel):
     currency: str
 
 
+class Failed(BaseModel):
+    """A customer who could not be scored."""
+
+    index: Annotated[int, Field(ge=0, description="Place in the request.")]
+    customer_id: Annotated[str | None, Field(description="null: not given as text.")]
+    path: Annotated[str, Field(examples=["customers[0].purchases[3].amount"])]
+    message: Annotated[str, Field(description="What to mend.")]
+
+
 class ScoreResponse(Answered):
-    scores: list[Score]
+    scores: Annotated[
+        list[Score], Field(description="In the order of the request, without those who could not be scored.")
+    ]
+    errors: Annotated[list[Failed], Field(description="Who could not be scored, and why.")]
+
+
+class Explanation(BaseModel):
+    """Why a customer is scored and staged so; null = undefined."""
+
+    customer_id: str
+    eligible: bool
+    churn_probability: Probability
+    churn_percentile: Probability
+    churn_reasons: Annotated[
+        list[Reason] | None, Field(description="Strongest first; null: has no churn probability.")
+    ]
+    p_alive: Probability
+    expected_orders: Annotated[float | None, Field(ge=0)]
+    expected_order_value: Money
+    clv: Money
+    clv_percentile: Probability
+    stage: str | None
+    rule: Annotated[str | None, Field(description="What brings or keeps them there.")]
+    tier: str | None
+    risk: str | None
+    signals: list[Signal] | None
+    health_parts: list[HealthPart] | None
+    reasons: Annotated[list[str] | None, Field(description="The policy's own sentences.")]
+
+
+class ExplainResponse(Answered):
+    explanations: list[Explanation]
+    errors: list[Failed]
 
 
 class StageResponse(Answered):

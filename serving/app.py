@@ -1,27 +1,32 @@
 """The HTTP side: routes, their documentation, errors. Mounted into the BentoML service."""
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Path, Request, Response
 from fastapi.responses import HTMLResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from serving import answers, models
 from serving.customers import stored
+from serving.explain import explanations_of
 from serving.page import PAGE
 from serving.paths import UNKNOWN, asked_path
 from serving.problems import MEDIA_TYPE, ProblemError
-from serving.routes import READING, PostRoute, clock
+from serving.routes import READING, PostRoute, clock, together
 from serving.rows import to_json
-from serving.score import score
+from serving.score import scores_of
 from serving.stage import stage
 from serving.state import State
 
 DESCRIPTION = """Churn probability, customer lifetime value and lifecycle stage of every customer.
 
 * **POST /v1/score** scores raw purchase histories, with the same numbers as the batch.
+* **POST /v1/explain** says why.
 * **GET /v1/customers/{customer_id}** looks a stored score up, with the history of stages.
 * **POST /v1/stage** stages given features and scores under the policy of the release.
 
@@ -60,12 +65,19 @@ def loaded(request: Request) -> State:
 Loaded = Annotated[State, Depends(loaded)]
 
 
-def post_score(body: models.ScoreRequest, serving: Loaded) -> dict[str, Any]:
+def post_score(body: models.ScoreRequest) -> None:
     """Score and stage 1 to 1,000 customers from their raw histories.
 
     Rows at or after `as_of` are ignored, so the same request gives the same answer as the batch run of that day.
+    Customers whose history cannot be read are told in `errors`, the others are scored.
     """
-    return score(serving, body, clock())
+
+
+def post_explain(body: models.ExplainRequest) -> None:
+    """Why 1 to 1,000 customers are scored and staged so, from their raw histories.
+
+    Reasons with value, direction and a sentence in English and Chinese, for everybody who has a churn probability.
+    """
 
 
 def post_stage(body: models.StageRequest, serving: Loaded) -> dict[str, Any]:
@@ -73,10 +85,18 @@ def post_stage(body: models.StageRequest, serving: Loaded) -> dict[str, Any]:
     return stage(serving, body, clock())
 
 
-for path, endpoint, answer, name in (
-    ("/v1/score", post_score, answers.ScoreResponse, "Score raw histories"),
-    ("/v1/stage", post_stage, answers.StageResponse, "Stage given scores"),
-):
+POSTS: tuple[tuple[str, Callable[..., Any], type[BaseModel], str, type[APIRoute]], ...] = (
+    ("/v1/score", post_score, answers.ScoreResponse, "Score raw histories", together(scores_of)),
+    (
+        "/v1/explain",
+        post_explain,
+        answers.ExplainResponse,
+        "Explain raw histories",
+        together(explanations_of),
+    ),
+    ("/v1/stage", post_stage, answers.StageResponse, "Stage given scores", PostRoute),
+)
+for path, endpoint, answer, name, route in POSTS:
     app.router.add_api_route(
         path,
         endpoint,
@@ -84,7 +104,7 @@ for path, endpoint, answer, name in (
         response_model=answer,
         responses=DOCUMENTED,
         summary=name,
-        route_class_override=PostRoute,
+        route_class_override=route,
     )
 
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 KNOWN = frozenset(
-    {"/", "/v1/score", "/v1/stage", "/openapi.json", "/docs.json", "/schema.json"}
+    {"/", "/v1/score", "/v1/explain", "/v1/stage", "/openapi.json", "/docs.json", "/schema.json"}
     | {"/livez", "/healthz", "/readyz", "/metrics"}
 )
 STATIC = "/static_content/"

@@ -1,4 +1,4 @@
-"""How a request's bytes reach an endpoint: read with a limit, checked by pydantic-core, answered as bytes.
+"""How a request's bytes reach an endpoint: read with a limit, computed in their turn, answered as bytes.
 
 The endpoints' signatures are what FastAPI documents. It does not parse for them: its own way, through Python's
 json and one object a row, takes several times as long and lets NaN pass.
@@ -6,25 +6,25 @@ json and one object a row, takes several times as long and lets NaN pass.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
-from serving.problems import ProblemError, invalid
+from serving.bodies import whole
+from serving.computing import COMPUTING
+from serving.problems import ProblemError
 from serving.rows import to_json
 from serving.state import State
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
-# One thread computes: the work is NumPy's and Python's, side by side it would only take turns. The other one
-# reads the store, so that a look-up does not wait for a large request, nor the event loop for a slow disk.
-COMPUTING = ThreadPoolExecutor(1, "computing")
+# They read the store: a look-up waits neither for a large request, nor the event loop for a slow disk.
 READING = ThreadPoolExecutor(2, "reading")
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -43,20 +43,33 @@ class PostRoute(APIRoute):
         model: type[BaseModel] = endpoint.__annotations__["body"]
 
         def work(state: State, body: bytes) -> bytes:
-            try:
-                request = model.model_validate_json(body)
-            except ValidationError as error:
-                raise invalid(error) from None
-            return to_json(endpoint(request, state))
+            return to_json(endpoint(whole(model, body), state))
 
         async def handle(request: Request) -> Response:
             body = await read(request)
-            content = await asyncio.get_running_loop().run_in_executor(
-                COMPUTING, work, request.app.state.serving, body
-            )
-            return Response(content, media_type="application/json")
+            job = COMPUTING.submit(work, request.app.state.serving, body)
+            return Response(await asyncio.wrap_future(job), media_type="application/json")
 
         return handle
+
+
+def together(answers: Callable[[State, Sequence[bytes], int], list[bytes | Exception]]) -> type[APIRoute]:
+    """The route of an endpoint whose signature is documentation alone: `answers` answers the bodies that wait."""
+
+    def work(asked: Sequence[tuple[State, bytes]]) -> list[bytes | Exception]:
+        # Of one state, the newest: a request may wait across a reload.
+        return answers(asked[-1][0], [body for _, body in asked], clock())
+
+    class TogetherRoute(APIRoute):
+        def get_route_handler(self) -> Handler:
+            async def handle(request: Request) -> Response:
+                body = await read(request)
+                content = await COMPUTING.together(work, (request.app.state.serving, body), len(body))
+                return Response(content, media_type="application/json")
+
+            return handle
+
+    return TogetherRoute
 
 
 async def read(request: Request) -> bytes:

@@ -1,11 +1,12 @@
 """One request of each kind before the first caller's: what is made lazily is made then."""
 
 from lifestage.errors import InputError
-from serving.models import ScoreRequest, StageRequest
+from serving.computing import COMPUTING
+from serving.models import StageRequest
 from serving.problems import ProblemError
-from serving.routes import COMPUTING, clock
+from serving.routes import clock
 from serving.rows import to_json
-from serving.score import score
+from serving.score import scores_of
 from serving.stage import stage
 from serving.state import State
 
@@ -19,7 +20,9 @@ def check(state: State) -> None:
     columns = {"order_count": 3.0, "days_since_last_order": 10.0}
     given = {"customers": [{"customer_id": "warm-up", "columns": columns}]}
     try:
-        to_json(score(state, ScoreRequest.model_validate(HISTORY), now))
+        found = scores_of(state, [to_json(HISTORY)], now)[0]
+        if isinstance(found, Exception):
+            raise found
         to_json(stage(state, StageRequest.model_validate(given), now))
     except (InputError, ProblemError) as error:
         raise InputError(

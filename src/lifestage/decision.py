@@ -59,13 +59,19 @@ def _highest(percentile: Floats, share: float) -> Bools:
 
 
 def condition_columns(
-    history: History, as_of: int, release: Release, *, threads: int = 0, journeys: bool | None = None
+    history: History,
+    as_of: int,
+    release: Release,
+    *,
+    threads: int = 0,
+    journeys: bool | None = None,
+    reasons_for: Reasons | None = None,
 ) -> dict[str, pa.Array]:
     """Every column of a block that conditions may read, before staging: null where a float is NaN.
 
     Columns of tables that the shop lacks are left out, and so are those of columns.JOURNEY where the release's policy
     reads none of them; `journeys` asks for them or forgoes them. Also the reasons of the churn probability, for whom
-    the release wants them.
+    `reasons_for` wants them (None: the release's own rule).
     """
     view = history.before(as_of)
     catalogue = feature_families.catalogue(release.churn.spec)
@@ -90,13 +96,14 @@ def condition_columns(
     columns["acquisition_channel"] = history.profile["acquisition_channel"]
     if reads_journeys(release.policy) if journeys is None else journeys:
         columns |= journey.compute(view, release.policy.core_event, features["days_since_first_contact"])
-    if release.reasons.top:
-        wanted = eligible & _asked_for(release.reasons, scores)
+    rule = release.reasons if reasons_for is None else reasons_for
+    if rule.top:
+        wanted = eligible & _asked_for(rule, scores)
         columns["churn_reasons"] = reasons(
             release.churn,
             inputs,
             wanted,
-            top=release.reasons.top,
+            top=rule.top,
             currency=release.currency,
             num_threads=1 if len(view) <= FEW else threads,
         )
@@ -115,13 +122,15 @@ def decide_block(
     previous: pa.Table | None = None,
     *,
     threads: int = 0,
+    reasons_for: Reasons | None = None,
 ) -> pa.Table:
     """One row per customer of the block, schemas.SCORE.
 
     `previous` holds rows of schemas.PREVIOUS for any of the customers (absent = first sight). `threads` for
-    LightGBM, 0 = all cores; no figure depends on it.
+    LightGBM, 0 = all cores; no figure depends on it. `reasons_for`: who gets reasons of the churn probability, in place
+    of the release's own rule.
     """
-    columns = condition_columns(history, as_of, release, threads=threads)
+    columns = condition_columns(history, as_of, release, threads=threads, reasons_for=reasons_for)
     return finish(columns, as_of, release, previous)
 
 

@@ -29,10 +29,11 @@ Path = tuple[str | int, ...]
 
 
 class RecordError(InputError):
-    """A record at fault: `path` leads to the value, from the list of records on."""
+    """A record at fault: `path` leads to the value, from the list of records on, `fault` is what is wrong with it."""
 
     def __init__(self, customer: Any, path: Path, fault: str) -> None:
         self.path = path
+        self.fault = fault
         super().__init__(f"customer '{customer}': {_shown(path[1:])} {fault}")
 
 
