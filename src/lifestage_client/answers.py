@@ -105,8 +105,30 @@ class ScoreAnswer(Facts):
     errors: list[Failure]
 
 
+class Explanation(TypedDict):
+    """Why a customer is scored and staged so."""
+
+    customer_id: str
+    eligible: bool
+    churn_probability: float | None
+    churn_percentile: float | None
+    churn_reasons: list[Reason] | None
+    p_alive: float | None
+    expected_orders: float | None
+    expected_order_value: float | None
+    clv: float | None
+    clv_percentile: float | None
+    stage: str | None
+    rule: str | None
+    tier: str | None
+    risk: str | None
+    signals: list[Signal] | None
+    health_parts: list[HealthPart] | None
+    reasons: list[str] | None
+
+
 class ExplainAnswer(Facts):
-    scores: list[Score]
+    explanations: list[Explanation]
     errors: list[Failure]
 
 

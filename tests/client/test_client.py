@@ -57,8 +57,12 @@ def test_what_is_sent(stub: Any) -> None:
     assert headers["content-type"] == "application/json"
     assert 1 <= len(headers["x-request-id"]) <= 128
     assert headers["x-request-id"] != stub.asked[1][2]["x-request-id"]
-    assert body == {"as_of": "1998-07-01", "customers": [{"customer_id": "C-17", "purchases": []}]}
-    assert stub.asked[1][3] == {"customers": [{"customer_id": "é书"}]}
+    assert body == {
+        "as_of": "1998-07-01",
+        "customers": [{"customer_id": "C-17", "purchases": []}],
+        "reasons": True,
+    }
+    assert stub.asked[1][3] == {"customers": [{"customer_id": "é书"}], "reasons": True}
 
 
 def test_the_key_may_come_from_the_environment(stub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
