@@ -53,6 +53,7 @@ def assemble(shop: "Shop", folder: Path) -> "Release":
     unwanted = shutil.ignore_patterns("__pycache__", "*.pyc")
     shutil.copytree(PROJECT / "serving", folder / "serving", ignore=unwanted)
     shutil.copytree(PROJECT / "src" / "lifestage", folder / "lifestage", ignore=unwanted)
+    _tell_version(folder)
     shutil.copytree(current, folder / RELEASES / release.name)
     releases.point_to(folder / RELEASES, release.name)
     releases.load(folder / RELEASES / release.name)
@@ -74,6 +75,17 @@ def configuration(shop: "Shop") -> str:
     columns = {name: name for name in ("customer_id", "ordered_at", "amount")}
     about |= {"release_dir": RELEASES, "sources": {"transactions": {"path": "none.csv", "columns": columns}}}
     return "# What the service reads of the shop's configuration.\n" + yaml.safe_dump(about, sort_keys=False)
+
+
+def _tell_version(folder: Path) -> None:
+    """What an installed package tells of itself: there the code is not installed, only copied."""
+    import tomllib
+
+    about = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    told = folder / f"lifestage-{about['version']}.dist-info"
+    told.mkdir()
+    text = f"Metadata-Version: 2.1\nName: {about['name']}\nVersion: {about['version']}\n"
+    (told / "METADATA").write_text(text, encoding="utf-8")
 
 
 def _copy_module(function: str, folder: Path) -> None:

@@ -45,6 +45,7 @@ class Placed(TypedDict):
     health_parts: list[HealthPart] | None
     reasons: list[str] | None
     action: str | None
+    alerts: list[str] | None
     policy: str | None
 
 

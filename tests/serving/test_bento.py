@@ -93,8 +93,12 @@ def test_the_folder_holds_code_release_and_requirements(made: Any, tmp_path: Pat
     assert releases.current(tmp_path / "releases").name == "tiny-1"
     there = {path.name for path in tmp_path.iterdir()}
     assert there == {
-        "bentofile.yaml", "lifestage", "lifestage.yaml", "releases", "requirements.txt", "serving",
+        "bentofile.yaml", "lifestage", "lifestage-0.1.0.dist-info", "lifestage.yaml", "releases",
+        "requirements.txt", "serving",
     }  # fmt: skip
+    code = "from importlib.metadata import version; print(version('lifestage'))"
+    done = run(sys.executable, "-S", "-c", code, cwd=tmp_path, env={"PATH": os.defpath})
+    assert done.stdout.strip() == "0.1.0"
     assert (tmp_path / "lifestage" / "lifecycle" / "presets" / "ecommerce.yaml").is_file()
     assert not list(tmp_path.rglob("*.pyc"))
     before = bento.digest(tmp_path)
@@ -216,6 +220,7 @@ def test_a_bento_serves_from_an_empty_directory(packed: Any, made: Any, tmp_path
 
     tool = packed.folder / "venv" / "bin" / "bentoml"
     environment = {"PATH": os.defpath, "HOME": str(tmp_path / "home"), "BENTOML_HOME": str(tmp_path / "home")}
+    environment["LIFESTAGE_ACCESS"] = "local"
     (tmp_path / "home").mkdir()
     (tmp_path / "empty").mkdir()
     target = str(packed.built)

@@ -1,10 +1,11 @@
 """The client against the running service."""
 
-from typing import Any
+import types
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import pytest
 
-from lifestage_client import Lifestage, LifestageError, histories
+from lifestage_client import Lifestage, LifestageError, answers, histories, model
 from serving.app import app
 
 PATHS = app.openapi()["paths"]
@@ -89,3 +90,40 @@ def test_stages_and_the_model_are_told(client: Lifestage, made: Any) -> None:
 
 def test_it_is_ready(client: Lifestage) -> None:
     assert client.ready()
+
+
+def unlike(typed: Any, got: Any, where: str) -> list[str]:
+    """Names that an answer has and its type has not, or the other way round: all the way down."""
+    found: list[str] = []
+    for member in get_args(typed) if get_origin(typed) is types.UnionType else (typed,):
+        if is_typeddict(member) and isinstance(got, dict):
+            hints = get_type_hints(member)
+            found += [f"{where}.{name}" for name in hints.keys() ^ got.keys()]
+            found += [
+                x
+                for name in hints.keys() & got.keys()
+                for x in unlike(hints[name], got[name], f"{where}.{name}")
+            ]
+        elif get_origin(member) is list and isinstance(got, list):
+            found += [x for one in got for x in unlike(get_args(member)[0], one, f"{where}[]")]
+    return found
+
+
+def test_answers_have_the_fields_that_their_types_have(client: Lifestage, made: Any) -> None:
+    """What really comes, not what is documented: an answer is not checked against its description on the way."""
+    records = [made.record(name) for name in list(made.rows)[:20]]
+    columns = {"order_count": 2, "days_since_last_order": 400.0, "eligible": False}
+    got: list[tuple[Any, Any]] = [
+        (answers.ScoreAnswer, client.score([*records, {"customer_id": ""}], as_of=made.as_of)),
+        (answers.ExplainAnswer, client.explain(records, as_of=made.as_of)),
+        (answers.StageAnswer, client.stage([{"customer_id": "c", "columns": columns}])),
+        (answers.CustomerAnswer, client.customer(next(iter(made.scores)))),
+    ]
+    if {"/v1/stages", "/v1/model", "/v1/customers:batchGet"} <= PATHS.keys():
+        got += [
+            (answers.CustomersAnswer, client.customers(list(made.scores)[:20])),
+            (answers.StagesAnswer, client.stages()),
+            (model.ModelAnswer, client.model()),
+        ]
+    for typed, answer in got:
+        assert unlike(typed, answer, typed.__name__) == []
