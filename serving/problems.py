@@ -71,7 +71,9 @@ def bad(detail: str, path: Sequence[int | str] = ()) -> ProblemError:
 
 def invalid(error: ValidationError) -> ProblemError:
     """A body that does not have the documented form."""
-    faults = [fault(e) for e in error.errors(include_url=False, include_context=False)[:SHOWN]]
+    found = error.errors(include_url=False, include_context=False)
+    found.sort(key=lambda e: len(e["loc"]) > 1)  # what concerns the whole request first
+    faults = [fault(e) for e in found[:SHOWN]]
     first = faults[0]
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     detail = f"{first['path']}: {first['message']}{more}" if first["path"] else f"{first['message']}{more}"

@@ -14,7 +14,7 @@ from lifestage.online import RecordError, history_from_records
 from lifestage.record_values import identifier, parse_instant
 from lifestage.schemas import PREVIOUS
 from lifestage.settings import Reasons
-from serving.bodies import Failure, by_customer, none_left
+from serving.bodies import Failure, by_customer, name_of, none_left
 from serving.models import Customer, Scored, ScoreRequest
 from serving.problems import ProblemError, bad, place
 from serving.rows import instant_text, rows, to_json
@@ -42,7 +42,7 @@ class Asked:
         """Take customers out: position among `customers` -> path below the customer, message."""
         for i, (path, message) in faults.items():
             at = self.places[i]
-            self.failures.append(Failure(at, self.ids[i][:256], f"customers[{at}]{path}", message))
+            self.failures.append(Failure(at, name_of(self.customers[i]), f"customers[{at}]{path}", message))
         kept = [i for i in range(len(self.customers)) if i not in faults]
         self.customers = [self.customers[i] for i in kept]
         self.places = [self.places[i] for i in kept]
