@@ -145,26 +145,61 @@ class StageChange(TypedDict):
     stage_since: str | None
 
 
-class CustomerAnswer(Facts):
+class StoredFacts(Facts):
+    """Of an answer from the stored scores: the scoring run that they come from."""
+
     run: str
+
+
+class CustomerAnswer(StoredFacts):
     score: Score
     stage_history: list[StageChange]
 
 
-class Stored(TypedDict):
+class StoredCustomer(TypedDict):
     customer_id: str
     score: Score
     stage_history: list[StageChange]
 
 
-class CustomersAnswer(Facts):
-    run: str
-    customers: list[Stored]
+class CustomersAnswer(StoredFacts):
+    """`customers` in the order asked, each once."""
+
+    customers: list[StoredCustomer]
     unknown: list[str]
 
 
-class StagesAnswer(Facts):
-    run: str
+class Figures(TypedDict):
+    """`share` of all customers scored; `clv` is their sum, `churn_probability` the mean of the `eligible`."""
+
+    customers: int
+    share: float
+    eligible: int
+    clv: float | None
+    churn_probability: float | None
+
+
+class TierFigures(Figures):
+    tier: str | None
+
+
+class Label(TypedDict):
+    en: str
+    zh: str
+
+
+class StageFigures(Figures):
+    stage: str | None
+    label: Label | None
+    tiers: list[TierFigures]
+
+
+class StagesAnswer(StoredFacts):
+    """`stages`: the largest first."""
+
+    policy: str | None
+    customers: int
+    stages: list[StageFigures]
 
 
 class Fault(TypedDict):
