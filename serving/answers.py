@@ -101,6 +101,7 @@ class Score(Placed):
         list[Reason] | None,
         Field(description="Strongest first; null for whom the release gives none (scoring.reasons)."),
     ]
+    alerts: Annotated[list[str] | None, Field(description="Alert rules of the policy that hold.")]
     release: str
 
 
@@ -176,12 +177,6 @@ class StageChange(BaseModel):
     stage_since: Instant | None
 
 
-class CustomerResponse(Answered):
-    run: Annotated[str, Field(description="The scoring run that the score comes from.")]
-    score: Score
-    stage_history: Annotated[list[StageChange], Field(description="Changes of stage, the oldest first.")]
-
-
 class Fault(BaseModel):
     path: Annotated[str, Field(examples=["customers[0].purchases[3].amount"])]
     message: str
@@ -196,6 +191,59 @@ class Problem(BaseModel):
     detail: Annotated[str, Field(description="One sentence that says what to mend.")]
     path: Annotated[str | None, Field(description="The field at fault, if it is one.")] = None
     errors: Annotated[list[Fault] | None, Field(description="All faults found, the first twenty.")] = None
+
+
+class StoredRun(Answered):
+    """What an answer says about the scoring run that it comes from."""
+
+    run: str
+    policy: Annotated[
+        str | None, Field(examples=["ecommerce v1 3f2a9c1e"], description="That staged the run.")
+    ]
+
+
+class CustomerResponse(StoredRun):
+    score: Score
+    stage_history: Annotated[list[StageChange], Field(description="Changes of stage, the oldest first.")]
+
+
+class StoredCustomer(BaseModel):
+    customer_id: str
+    score: Score
+    stage_history: Annotated[list[StageChange], Field(description="Changes of stage, the oldest first.")]
+
+
+class BatchGetResponse(StoredRun):
+    customers: Annotated[list[StoredCustomer], Field(description="In the order asked, each once.")]
+    unknown: Annotated[list[str], Field(description="Ids that are not in the stored scores.")]
+
+
+class Figures(BaseModel):
+    customers: int
+    share: Annotated[float, Field(ge=0, le=1, description="Of all customers scored.")]
+    eligible: Annotated[int, Field(description="Of them with a churn probability.")]
+    clv: Annotated[Money, Field(description="Sum of their CLV; null: nobody has one.")]
+    churn_probability: Annotated[Probability, Field(description="Mean among the eligible.")]
+
+
+class TierFigures(Figures):
+    tier: str | None
+
+
+class Label(BaseModel):
+    en: str
+    zh: str
+
+
+class StageFigures(Figures):
+    stage: str | None
+    label: Annotated[Label | None, Field(description="null: a stage that the release's policy lacks.")]
+    tiers: Annotated[list[TierFigures], Field(description="Within the stage; the largest first.")]
+
+
+class StagesResponse(StoredRun):
+    customers: int
+    stages: Annotated[list[StageFigures], Field(description="The largest first.")]
 
 
 Json = dict[str, Any]

@@ -1,24 +1,23 @@
 """The HTTP side: routes, their documentation, errors. Mounted into the BentoML service."""
 
-import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Path, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from serving import answers, models
-from serving.customers import stored
 from serving.explain import explanations_of
+from serving.look_ups import look_ups
+from serving.openapi import guarded
 from serving.page import PAGE
 from serving.paths import UNKNOWN, asked_path
 from serving.problems import MEDIA_TYPE, ProblemError
-from serving.routes import READING, PostRoute, clock, together
-from serving.rows import to_json
+from serving.routes import PostRoute, clock, together
 from serving.score import scores_of
 from serving.stage import stage
 from serving.state import State
@@ -28,6 +27,8 @@ DESCRIPTION = """Churn probability, customer lifetime value and lifecycle stage 
 * **POST /v1/score** scores raw purchase histories, with the same numbers as the batch.
 * **POST /v1/explain** says why.
 * **GET /v1/customers/{customer_id}** looks a stored score up, with the history of stages.
+* **POST /v1/customers:batchGet** looks up to 1,000 of them up.
+* **GET /v1/stages** tells how many customers are in each stage, and what they are worth.
 * **POST /v1/stage** stages given features and scores under the policy of the release.
 
 Beside these: /livez, /healthz, /readyz, /metrics."""
@@ -35,11 +36,6 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
     400: {"description": "The request must be mended; `detail` says how.", "model": answers.Problem},
     413: {"description": "The body is too large.", "model": answers.Problem},
     503: {"description": "No release is loaded yet.", "model": answers.Problem},
-}
-LOOK_UP: dict[int | str, dict[str, Any]] = {
-    400: DOCUMENTED[400],
-    404: {"description": "The customer is not in the stored scores.", "model": answers.Problem},
-    503: {"description": "No scores are stored yet.", "model": answers.Problem},
 }
 
 app = FastAPI(
@@ -108,21 +104,15 @@ for path, endpoint, answer, name, route in POSTS:
     )
 
 
-@app.get(
-    "/v1/customers/{customer_id}",
-    response_model=answers.CustomerResponse,
-    responses=LOOK_UP,
-    summary="Look a stored score up",
-)
-async def get_customer(
-    customer_id: Annotated[str, Path(min_length=1, max_length=256, examples=["C-17"])],  # noqa: ARG001
-    request: Request,
-    serving: Loaded,
-) -> Response:
-    """The customer's score in the current run, and every change of stage."""
-    wanted = asked_path(request).removeprefix("/v1/customers/")
-    answer = await asyncio.get_running_loop().run_in_executor(READING, stored, serving, wanted)
-    return Response(to_json(answer), media_type="application/json")
+app.include_router(look_ups(loaded))
+
+
+def described() -> dict[str, Any]:
+    """The OpenAPI description, with what the guard around the service asks for and answers."""
+    return app.openapi_schema or guarded(FastAPI.openapi(app))
+
+
+app.openapi = described  # type: ignore[method-assign]
 
 
 @app.get("/", include_in_schema=False)

@@ -217,3 +217,14 @@ class StageRequest(BaseModel):
 
     as_of: AsOf = None
     customers: Annotated[list[Scored], Field(min_length=1, max_length=MAX_CUSTOMERS)]
+
+
+class BatchGetRequest(BaseModel):
+    """Whose stored scores are wanted."""
+
+    model_config = ConfigDict(**STRICT, json_schema_extra={"examples": [{"customer_ids": ["C-17", "C-18"]}]})
+
+    customer_ids: Annotated[
+        list[Id],
+        Field(min_length=1, max_length=MAX_CUSTOMERS, description="One named twice is answered once."),
+    ]

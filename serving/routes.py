@@ -18,11 +18,13 @@ from starlette.requests import ClientDisconnect
 
 from serving.bodies import whole
 from serving.computing import COMPUTING
+from serving.limits import body_bytes, too_large
 from serving.problems import ProblemError
 from serving.rows import to_json
 from serving.state import State
 
-MAX_BODY_BYTES = 64 * 1024 * 1024
+BODY_SECONDS = 50.0
+"""Within which a body must have arrived."""
 
 # They read the store: a look-up waits neither for a large request, nor the event loop for a slow disk.
 READING = ThreadPoolExecutor(2, "reading")
@@ -73,19 +75,22 @@ def together(answers: Callable[[State, Sequence[bytes], int], list[bytes | Excep
 
 
 async def read(request: Request) -> bytes:
-    """The body. Raises ProblemError where it is too large or breaks off."""
+    """The body. Raises ProblemError where it is too large or slow, or breaks off."""
+    serving = request.app.state.serving.shop.serving
+    limit = body_bytes(serving)
     parts: list[bytes] = []
     size = 0
     try:
-        async for part in request.stream():
-            size += len(part)
-            if size > MAX_BODY_BYTES:
-                raise ProblemError(
-                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                    "too-large",
-                    f"the body is larger than {MAX_BODY_BYTES // 2**20} MiB; send the customers in several requests",
-                )
-            parts.append(part)
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > limit:
+                    raise too_large(serving)  # of no stated length: `guard` has refused the others
+                parts.append(part)
+    except TimeoutError:
+        raise ProblemError(
+            HTTPStatus.REQUEST_TIMEOUT, "too-slow", f"the body did not arrive within {BODY_SECONDS:.0f} s"
+        ) from None
     except ClientDisconnect:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", "the body breaks off") from None
     return b"".join(parts)
