@@ -53,7 +53,8 @@ def _required_by(name: str) -> list[str]:
         return requires(name) or []
     except PackageNotFoundError:
         raise InputError(
-            f"package '{name}' is not installed here, so what it needs is not known; run 'make install'"
+            f"package '{name}' is not installed here, so what it needs is not known; run "
+            "'make bento', or pip install -c constraints.txt -e '.[serve,postgres]'"
         ) from None
 
 

@@ -146,9 +146,10 @@ class StageChange(TypedDict):
 
 
 class StoredFacts(Facts):
-    """Of an answer from the stored scores: the scoring run that they come from."""
+    """Of an answer from the stored scores: the scoring run that they come from, the policy that staged it."""
 
     run: str
+    policy: str | None
 
 
 class CustomerAnswer(StoredFacts):
@@ -197,7 +198,6 @@ class StageFigures(Figures):
 class StagesAnswer(StoredFacts):
     """`stages`: the largest first."""
 
-    policy: str | None
     customers: int
     stages: list[StageFigures]
 

@@ -68,7 +68,7 @@ def test_a_package_without_a_pinned_version_stops_the_build(tmp_path: Path) -> N
 
 
 def test_a_package_that_is_not_installed_stops_the_build() -> None:
-    with pytest.raises(InputError, match=r"package 'no-such-package' is not installed here.*make install"):
+    with pytest.raises(InputError, match=r"package 'no-such-package' is not installed here.*make bento"):
         requirements.needed(["no-such-package>=1"])
 
 
