@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from serving import protocol
 from serving.app import app
 from serving.guard import Guard
+from serving.observed import Observed
 from serving.paths import Patterns
 from serving.state import State
 
@@ -22,4 +23,4 @@ class LayeredService(Service[Any]):
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         protocol.install()
-        return Patterns(Guard(super().to_asgi(is_main=is_main), loaded))
+        return Patterns(Observed(Guard(super().to_asgi(is_main=is_main), loaded)))

@@ -9,16 +9,18 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
+from starlette.types import Scope
 
 from serving.bodies import whole
 from serving.computing import COMPUTING
 from serving.limits import body_bytes, too_large
+from serving.observed import note
 from serving.problems import ProblemError
 from serving.rows import to_json
 from serving.state import State
@@ -44,29 +46,47 @@ class PostRoute(APIRoute):
         endpoint = self.endpoint
         model: type[BaseModel] = endpoint.__annotations__["body"]
 
-        def work(state: State, body: bytes) -> bytes:
-            return to_json(endpoint(whole(model, body), state))
+        def work(state: State, body: bytes, scope: Scope) -> bytes:
+            asked = whole(model, body)
+            note(scope, customers=len(asked.customers))
+            return to_json(endpoint(asked, state))
 
         async def handle(request: Request) -> Response:
             body = await read(request)
-            job = COMPUTING.submit(work, request.app.state.serving, body)
+            job = COMPUTING.submit(work, request.app.state.serving, body, request.scope)
             return Response(await asyncio.wrap_future(job), media_type="application/json")
 
         return handle
 
 
-def together(answers: Callable[[State, Sequence[bytes], int], list[bytes | Exception]]) -> type[APIRoute]:
+class Answer(NamedTuple):
+    content: bytes
+    customers: int
+
+
+Answers = Callable[[State, Sequence[bytes], int], Sequence[Answer | Exception]]
+"""State, bodies, now -> one answer each."""
+
+
+def together(answers: Answers) -> type[APIRoute]:
     """The route of an endpoint whose signature is documentation alone: `answers` answers the bodies that wait."""
 
-    def work(asked: Sequence[tuple[State, bytes]]) -> list[bytes | Exception]:
+    def work(asked: Sequence[tuple[State, bytes, Scope]]) -> Sequence[bytes | Exception]:
         # Of one state, the newest: a request may wait across a reload.
-        return answers(asked[-1][0], [body for _, body in asked], clock())
+        found = answers(asked[-1][0], [body for _, body, _ in asked], clock())
+        for (_, _, scope), answer in zip(asked, found, strict=True):
+            note(scope, batch_requests=len(asked))
+            if isinstance(answer, Answer):
+                note(scope, customers=answer.customers)
+        return [answer.content if isinstance(answer, Answer) else answer for answer in found]
 
     class TogetherRoute(APIRoute):
         def get_route_handler(self) -> Handler:
             async def handle(request: Request) -> Response:
                 body = await read(request)
-                content = await COMPUTING.together(work, (request.app.state.serving, body), len(body))
+                content = await COMPUTING.together(
+                    work, (request.app.state.serving, body, request.scope), len(body)
+                )
                 return Response(content, media_type="application/json")
 
             return handle
