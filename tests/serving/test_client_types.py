@@ -103,21 +103,17 @@ def fields(typed: Any, schema: Mapping[str, Any], where: str) -> list[str]:
 
 def test_the_client_knows_every_operation() -> None:
     operations = {(method, path) for path, about in DESCRIPTION["paths"].items() for method in about}
-    assert operations <= ANSWERS.keys()
+    assert operations == ANSWERS.keys()
 
 
 @pytest.mark.parametrize(("method", "path"), ANSWERS)
 def test_answers_agree(method: str, path: str) -> None:
-    if path not in DESCRIPTION["paths"]:
-        pytest.skip("not yet an operation of the service")
     answer = DESCRIPTION["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"]
     assert differences(ANSWERS[method, path], answer, path) == []
 
 
 @pytest.mark.parametrize("path", BODIES)
 def test_bodies_agree(path: str) -> None:
-    if path not in DESCRIPTION["paths"]:
-        pytest.skip("not yet an operation of the service")
     body = resolved(
         DESCRIPTION["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
     )

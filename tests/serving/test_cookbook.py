@@ -167,11 +167,8 @@ def keyed(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple
 def test_a_call_answers_as_shown(
     block: Block, served: Any, ids: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
-    path = operation(block.text)
-    if path.startswith("/v1/") and path not in OPERATIONS:
-        pytest.skip("not yet an operation of the service")
-    if path == "/metrics" and not (ROOT / "serving" / "metrics.py").is_file():
-        pytest.skip("the service has no metrics of its own yet")
+    if operation(block.text) == "/metrics":  # some are there from the first scored customer on
+        served.client.post("/v1/score", json={"customers": [{"customer_id": "C-17"}]})
     address, key = str(served.client.base_url), ""
     expected = (
         shown_json(block.follower.text) if block.follower and block.follower.language == "json" else None
@@ -196,14 +193,10 @@ def test_a_call_answers_as_shown(
 def test_what_is_sent_back_of_a_request_id(served: Any, ids: dict[str, str]) -> None:
     (block,) = (block for block in CALLS if "checkout-7" in block.text)
     _, answer = called(block.text, str(served.client.base_url), ids)
-    if not (ROOT / "serving" / "observed.py").is_file():
-        pytest.skip("the service does not answer with request ids yet")
     assert "\nx-request-id: checkout-7" in answer.replace("\r", "")
 
 
 def test_the_python_blocks_run(served: Any, ids: dict[str, str]) -> None:
-    if not {"/v1/customers:batchGet", "/v1/stages", "/v1/model"} <= OPERATIONS.keys():
-        pytest.skip("not yet operations of the service")
     script = "\n".join(block.text for block in BLOCKS if block.language == "python")
     script = script.replace(ADDRESS, str(served.client.base_url)).replace("timeout=2.0", "timeout=60.0")
     for written, real in ids.items():
