@@ -174,8 +174,6 @@ def test_a_call_answers_as_shown(
         shown_json(block.follower.text) if block.follower and block.follower.language == "json" else None
     )
     if "$KEY" in block.text or (expected and expected.get("status") == 401):
-        if not (ROOT / "serving" / "keys.py").is_file():
-            pytest.skip("the service does not know keys yet")
         address, key = request.getfixturevalue("keyed")
     status, answer = called(block.text, address, ids, KEY=key)
     assert status == (expected or {}).get("status", 200), answer
@@ -221,8 +219,6 @@ def test_a_command_exists(command: str) -> None:
         assert words[1] == "install"
     else:
         assert words[:2] == ["python", "-m"]
-        if words[2] == "serving.keys" and not (ROOT / "serving" / "keys.py").is_file():
-            pytest.skip("the service does not know keys yet")
         if words[2].startswith("serving"):
             module = importlib.import_module("serving.__main__" if words[2] == "serving" else words[2])
             module.parser().parse_args(words[3:])
