@@ -12,7 +12,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export BENTOML_DO_NOT_TRACK = True
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: help demo pipeline serve test test-engines lint bench clean machine install install-dev
+.PHONY: help demo pipeline serve bento test test-engines lint bench clean machine install install-dev
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -46,6 +46,10 @@ pipeline: install ## check, train, promote, score, report (CONFIG=configs/cdnow.
 
 serve: install ## serve the current release (CONFIG, HOST, PORT)
 	@$(BIN)/python -m serving --config $(CONFIG) --host $(HOST) --port $(PORT)
+
+bento: install ## the service with the current release in one package (CONFIG)
+	@$(BIN)/python -m pip install --quiet -e ".[train,serve,postgres]"
+	@$(BIN)/python -m serving.bento --config $(CONFIG)
 
 test: install-dev ## all tests, two files at a time
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder

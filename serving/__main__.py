@@ -103,7 +103,7 @@ def announce(address: str, text: str) -> None:
 
 def serve(state: "State", config: Path, host: str, port: int, workers: int) -> None:
     """Run the BentoML server until it is told to end."""
-    from serving.state import CONFIG
+    from serving.shop import CONFIG
 
     os.environ[CONFIG] = str(config.resolve())
     os.environ["BENTOML_DO_NOT_TRACK"] = "True"

@@ -57,6 +57,9 @@ class Placed(BaseModel):
     health_parts: Annotated[list[HealthPart] | None, Field(description="Every part of it.")]
     reasons: list[str] | None
     action: str | None
+    alerts: Annotated[
+        list[str] | None, Field(description="Alert rules of the policy that hold for the customer.")
+    ]
     policy: Annotated[str | None, Field(examples=["ecommerce v1 3f2a9c1e"])]
 
 

@@ -1,13 +1,11 @@
 """What a worker holds: one release, the shop's settings, the score store."""
 
 import gc
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lifestage import release as releases
-from lifestage import settings
 from lifestage.errors import InputError
 from lifestage.release import Release
 from lifestage.settings import Shop
@@ -15,9 +13,7 @@ from lifestage.store import Store, open_store
 from serving import ids
 from serving import origin as origins
 from serving.origin import Origin
-
-CONFIG = "LIFESTAGE_CONFIG"
-"""Environment variable: path of the shop's YAML."""
+from serving.shop import config_path, shop_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,7 @@ class State:
 
 def load(config: str | Path) -> State:
     """The current release and the store of a shop's YAML. Raises InputError: what is missing, what to run."""
-    shop = settings.load(config)
+    shop = shop_of(config)
     try:
         return current(shop, open_store(shop.store_url))
     except InputError as error:
@@ -90,14 +86,8 @@ def differences(state: State) -> list[str]:
 
 
 def from_environment() -> State:
-    """The State of the shop that LIFESTAGE_CONFIG names. Raises InputError."""
-    config = os.environ.get(CONFIG)
-    if not config:
-        raise InputError(
-            f"{CONFIG} is not set; start with 'python -m serving --config configs/<shop>.yaml', "
-            f"or set {CONFIG} to the path of a shop's YAML"
-        )
-    return load(config)
+    """The State of the shop that LIFESTAGE_CONFIG names, else of the bento's. Raises InputError."""
+    return load(config_path())
 
 
 def settle() -> None:
