@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from serving import answers, models
 from serving.customers import stored
+from serving.openapi import guarded
 from serving.page import PAGE
 from serving.paths import UNKNOWN, asked_path
 from serving.problems import MEDIA_TYPE, ProblemError
@@ -103,6 +104,14 @@ async def get_customer(
     wanted = asked_path(request).removeprefix("/v1/customers/")
     answer = await asyncio.get_running_loop().run_in_executor(READING, stored, serving, wanted)
     return Response(to_json(answer), media_type="application/json")
+
+
+def described() -> dict[str, Any]:
+    """The OpenAPI description, with what the guard around the service asks for and answers."""
+    return app.openapi_schema or guarded(FastAPI.openapi(app))
+
+
+app.openapi = described  # type: ignore[method-assign]
 
 
 @app.get("/", include_in_schema=False)

@@ -16,11 +16,10 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
+from serving.limits import body_bytes, too_large
 from serving.problems import ProblemError, invalid
 from serving.rows import to_json
 from serving.state import State
-
-MAX_BODY_BYTES = 64 * 1024 * 1024
 
 # One thread computes: the work is NumPy's and Python's, side by side it would only take turns. The other one
 # reads the store, so that a look-up does not wait for a large request, nor the event loop for a slow disk.
@@ -61,17 +60,15 @@ class PostRoute(APIRoute):
 
 async def read(request: Request) -> bytes:
     """The body. Raises ProblemError where it is too large or breaks off."""
+    serving = request.app.state.serving.shop.serving
+    limit = body_bytes(serving)
     parts: list[bytes] = []
     size = 0
     try:
         async for part in request.stream():
             size += len(part)
-            if size > MAX_BODY_BYTES:
-                raise ProblemError(
-                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                    "too-large",
-                    f"the body is larger than {MAX_BODY_BYTES // 2**20} MiB; send the customers in several requests",
-                )
+            if size > limit:
+                raise too_large(serving)  # of no stated length: `guard` has refused the others
             parts.append(part)
     except ClientDisconnect:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", "the body breaks off") from None

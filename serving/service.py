@@ -15,7 +15,7 @@ import sys
 import bentoml
 
 from lifestage.errors import InputError
-from serving import state
+from serving import access, state
 from serving.app import app
 from serving.layers import LayeredService
 from serving.warmup import warm_up
@@ -45,9 +45,9 @@ class Lifestage:
     @bentoml.on_deployment
     @staticmethod
     def check() -> None:
-        """Refuse to start without a release, before any worker does."""
+        """Refuse to start without a release, or a key where one is needed, before any worker does."""
         try:
-            state.from_environment()
+            access.check(state.from_environment().shop, access.mode())
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             raise SystemExit(2) from None
