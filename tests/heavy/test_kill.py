@@ -49,7 +49,7 @@ class Readers:
         while not self.stop.is_set() and len(self.faults) < 20:
             try:
                 work(draw)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 self.faults.append(f"{work.__name__}: {type(error).__name__}: {error}")
             time.sleep(0.002)
 
@@ -59,12 +59,16 @@ class Readers:
         with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)) as read:
             read.execute("BEGIN")
             rows, first, last = read.execute("SELECT count(*), min(as_of), max(as_of) FROM scores").fetchone()
-            runs = read.execute("SELECT as_of, customers FROM runs WHERE is_current = 1 ORDER BY published").fetchall()
+            runs = read.execute(
+                "SELECT as_of, customers FROM runs WHERE is_current = 1 ORDER BY published"
+            ).fetchall()
             read.execute("COMMIT")
         self.reads["table"] += 1
         self.seen.add(first)
         if not (first == last == runs[-1][0] and rows == runs[-1][1] == self.known[first]):
-            self.faults.append(f"table: {rows} rows of {first}..{last}, current {runs[-1]}, expected {self.known}")
+            self.faults.append(
+                f"table: {rows} rows of {first}..{last}, current {runs[-1]}, expected {self.known}"
+            )
 
     def store(self, draw: random.Random) -> None:
         """By the Store: a customer read between two looks at the same current run is of that run."""
@@ -81,12 +85,14 @@ class Readers:
     def service(self, draw: random.Random) -> None:
         """By the service: score, run and stage history of one answer belong together."""
         name = draw.choice(self.shop.ids)
-        with urllib.request.urlopen(f"{self.server.address}/v1/customers/{quote(name)}", timeout=30) as answer:
+        with urllib.request.urlopen(
+            f"{self.server.address}/v1/customers/{quote(name)}", timeout=30
+        ) as answer:
             body = json.loads(answer.read())
         self.reads["service"] += 1
         score, history = body["score"], body["stage_history"]
         day = body["run"].removeprefix("as-of-")
-        if not score["as_of"] == body["as_of"] or day not in (EARLIER, LATER):
+        if score["as_of"] != body["as_of"] or day not in (EARLIER, LATER):
             self.faults.append(f"service: {body['run']}, {body['as_of']}, {score['as_of']}")
         elif microseconds(score["as_of"]) != self.days[day]:
             self.faults.append(f"service: run {body['run']}, score as of {score['as_of']}")
@@ -105,7 +111,9 @@ def microseconds(text: str) -> int:
 def files(folder: Path) -> dict[str, int]:
     """Name -> bytes of what lies in the output folder; the service's own files left out."""
     found = [p for p in folder.rglob("*") if p.is_file() and "serving-" not in str(p.relative_to(folder))]
-    return {str(p.relative_to(folder)): p.stat().st_size for p in found if not p.name.endswith(("-wal", "-shm"))}
+    return {
+        str(p.relative_to(folder)): p.stat().st_size for p in found if not p.name.endswith(("-wal", "-shm"))
+    }
 
 
 def killed(shop: Shop, as_of: str, draw: random.Random, seconds: float, publishing: bool) -> bool:
