@@ -87,10 +87,10 @@ def shop_in(original: Path, tmp_path: Path) -> Callable[[Path], Shop]:
         config = tmp_path / "shop.yaml"
         about = {**document(original), "output_dir": str(output), "scoring": {"look_ahead_days": []}}
         config.write_text(yaml.safe_dump(about), encoding="utf-8")
-        import json
-
-        shop = Shop(config, output, json.loads((original / "customers.json").read_text()))
+        shop = Shop(config, output, [])
         shop.scored(EARLIER)
+        shop.ids.extend(str(name) for (name,) in shop.store.rows("SELECT customer_id FROM scores"))
+        assert shop.ids
         return shop
 
     return copied
