@@ -9,6 +9,7 @@ from serving.app import app
 from serving.guard import Guard
 from serving.paths import Patterns
 from serving.state import State
+from serving.wire import bound
 
 
 def loaded() -> State | None:
@@ -20,4 +21,5 @@ class LayeredService(Service[Any]):
     """A BentoML service behind the layers of this file."""
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
+        bound()
         return Patterns(Guard(super().to_asgi(is_main=is_main), loaded))

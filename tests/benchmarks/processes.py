@@ -30,8 +30,9 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def worker(self) -> int:
-        """The process that answers: the launcher itself where there is one worker, which is the largest of the group."""
-        return max(group(self.process.pid), key=resident)
+        """The process that answers: the launcher's largest child, or itself where it has none."""
+        children = [pid for pid in group(self.process.pid) if pid != self.process.pid]
+        return max(children or [self.process.pid], key=resident)
 
 
 def free_port() -> int:

@@ -1,7 +1,9 @@
 """A simulated shop, made once; each test gets a copy of its own to break."""
 
+import contextlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -89,7 +91,8 @@ def shop_in(original: Path, tmp_path: Path) -> Callable[[Path], Shop]:
         config.write_text(yaml.safe_dump(about), encoding="utf-8")
         shop = Shop(config, output, [])
         shop.scored(EARLIER)
-        shop.ids.extend(str(name) for (name,) in shop.store.rows("SELECT customer_id FROM scores"))
+        with contextlib.closing(sqlite3.connect(output / "store.db")) as store:
+            shop.ids.extend(str(name) for (name,) in store.execute("SELECT customer_id FROM scores"))
         assert shop.ids
         return shop
 
