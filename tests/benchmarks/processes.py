@@ -1,4 +1,4 @@
-"""Servers of a benchmark: each a process group of its own, on a free port, its files in a temporary folder."""
+"""Servers of a benchmark, on a free port, its files in a temporary folder."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +31,7 @@ class Server:
 
     def worker(self) -> int:
         """The process that answers: the launcher's largest child, or itself where it has none."""
-        children = [pid for pid in group(self.process.pid) if pid != self.process.pid]
-        return max(children or [self.process.pid], key=resident)
+        return max(family(self.process.pid)[1:] or [self.process.pid], key=resident)
 
 
 def free_port() -> int:
@@ -41,15 +40,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def group(leader: int) -> list[int]:
-    """Processes of the group, from /proc."""
-    found = []
+def family(ancestor: int) -> list[int]:
+    """The process and all that descend from it, from /proc: BentoML's workers are in groups of their own."""
+    children: dict[int, list[int]] = {}
     for folder in Path("/proc").iterdir():
-        try:
-            if folder.name.isdigit() and os.getpgid(int(folder.name)) == leader:
-                found.append(int(folder.name))
-        except ProcessLookupError:
-            continue
+        with suppress(OSError):
+            if folder.name.isdigit():
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                children.setdefault(parent, []).append(int(folder.name))
+    found = [ancestor]
+    for pid in found:  # grows while it is walked
+        found += children.get(pid, [])
     return found
 
 
@@ -76,7 +77,7 @@ def empty(port: int) -> list[str]:
 def running(
     line: Sequence[str], port: int, folder: Path, ready: str = "/readyz", **environment: str
 ) -> Iterator[Server]:
-    """The server of a command line, ended with its whole group."""
+    """The server of a command line, ended with all its processes."""
     log = folder / f"server-{port}.log"
     paths = {"BENTOML_HOME": str(folder / f"bentoml-{port}"), "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
     settings = {**os.environ, "BENTOML_DO_NOT_TRACK": "True", **paths, **environment}
@@ -106,16 +107,12 @@ def await_ready(process: "subprocess.Popen[bytes]", address: str, log: Path) -> 
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """SIGINT, then SIGKILL to what is left of the group."""
-    try:
-        os.killpg(process.pid, signal.SIGINT)
+    """SIGINT, then SIGKILL to what is left of it and its descendants."""
+    members = family(process.pid)
+    with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        process.send_signal(signal.SIGINT)
         process.wait(20)
-    except ProcessLookupError:
-        pass
-    except subprocess.TimeoutExpired:
-        pass
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+    for pid in members:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     process.wait(10)

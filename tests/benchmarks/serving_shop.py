@@ -21,8 +21,8 @@ from lifestage.runs import score_run
 from lifestage.samples import reference_columns
 from lifestage.settings import parse
 from lifestage.store import open_store
-from tests.benchmarks.shop import TABLES, WORLD
 from tests.benchmarks.serving_callers import request
+from tests.benchmarks.shop import TABLES, WORLD
 
 CUSTOMERS = 10_000
 TYPES = ("login", "view", "cart", "support")
