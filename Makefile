@@ -57,11 +57,12 @@ test-engines: install-dev ## the tests of Spark (450 MB, Java 17) and PostgreSQL
 	@$(BIN)/python -m pip install --quiet -e ".[train,serve,dev,spark,postgres]"
 	@$(BIN)/python -m pytest tests/engines
 
-lint: install-dev ## style, types, borders between the parts
+lint: install-dev ## style, types, borders between the parts, known vulnerabilities of the pinned packages
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m tests.audit
 
 bench: install-dev ## measured figures of the README, each beside its peer
 	@$(BIN)/python -m tests.benchmarks

@@ -122,15 +122,17 @@ def serve(state: "State", config: Path, host: str, port: int, workers: int) -> N
 def main() -> None:
     """Exit code 0 after Ctrl-C or SIGTERM, 2 and one sentence where it cannot start."""
     args = parser().parse_args()
+    from lifestage import settings
     from lifestage.errors import InputError
     from serving import access
-    from serving.state import load
-    from serving.warmup import check
 
     try:
         mode = access.launched_on(args.host)
+        access.check(settings.load(args.config), mode, args.config)
+        from serving.state import load
+        from serving.warmup import check
+
         state = load(args.config)
-        access.check(state.shop, mode, args.config)
         check(state)  # a release that cannot score is refused here, not by a worker again and again
         check_address(args.host, args.port)
     except InputError as error:

@@ -98,6 +98,7 @@ class Score(Placed):
         list[Reason] | None,
         Field(description="Strongest first; null for whom the release gives none (scoring.reasons)."),
     ]
+    alerts: Annotated[list[str] | None, Field(description="Alert rules of the policy that hold.")]
     release: str
 
 
@@ -113,8 +114,49 @@ class Answered(BaseModel):
     currency: str
 
 
+class Failed(BaseModel):
+    """A customer who could not be scored."""
+
+    index: Annotated[int, Field(ge=0, description="Place in the request.")]
+    customer_id: Annotated[str | None, Field(description="null: not given as text.")]
+    path: Annotated[str, Field(examples=["customers[0].purchases[3].amount"])]
+    message: Annotated[str, Field(description="What to mend.")]
+
+
 class ScoreResponse(Answered):
-    scores: list[Score]
+    scores: Annotated[
+        list[Score], Field(description="In the order of the request, without those who could not be scored.")
+    ]
+    errors: Annotated[list[Failed], Field(description="Who could not be scored, and why.")]
+
+
+class Explanation(BaseModel):
+    """Why a customer is scored and staged so; null = undefined."""
+
+    customer_id: str
+    eligible: bool
+    churn_probability: Probability
+    churn_percentile: Probability
+    churn_reasons: Annotated[
+        list[Reason] | None, Field(description="Strongest first; null: has no churn probability.")
+    ]
+    p_alive: Probability
+    expected_orders: Annotated[float | None, Field(ge=0)]
+    expected_order_value: Money
+    clv: Money
+    clv_percentile: Probability
+    stage: str | None
+    rule: Annotated[str | None, Field(description="What brings or keeps them there.")]
+    tier: str | None
+    risk: str | None
+    signals: list[Signal] | None
+    health_parts: list[HealthPart] | None
+    reasons: Annotated[list[str] | None, Field(description="The policy's own sentences.")]
+
+
+class ExplainResponse(Answered):
+    explanations: list[Explanation]
+    errors: list[Failed]
 
 
 class StageResponse(Answered):
@@ -132,10 +174,112 @@ class StageChange(BaseModel):
     stage_since: Instant | None
 
 
-class CustomerResponse(Answered):
-    run: Annotated[str, Field(description="The scoring run that the score comes from.")]
-    score: Score
-    stage_history: Annotated[list[StageChange], Field(description="Changes of stage, the oldest first.")]
+class Learnt(BaseModel):
+    """What is known of either model."""
+
+    name: Annotated[str, Field(description="Of the registered model.", examples=["cdnow-churn"])]
+    version: Annotated[str | None, Field(description="In the model registry; null: not registered.")]
+    data_from: str | None
+    data_until: str | None
+    customers: int | None
+    metrics: Annotated[dict[str, float], Field(description="The model's own, at its test out of time.")]
+    horizon_days: float
+
+
+class Calibration(BaseModel):
+    """P = expit(a log p - b log(1 - p) + c)."""
+
+    method: str
+    a: float
+    b: float
+    c: float
+
+
+class ChurnServed(Learnt):
+    definition: Annotated[str, Field(description="purchase, activity, subscription or given.")]
+    kind: Annotated[str, Field(description="gradient-boosted trees, or logistic regression.")]
+    features: int
+    grade: Annotated[str | None, Field(description="A, B or C against the plain rule.")]
+    grade_measure: str | None
+    ships: Annotated[str | None, Field(description="Which of the methods compared is served.")]
+    out_of_time: bool | None
+    calibration: Calibration
+    cutoffs: Annotated[
+        dict[str, str | list[str]],
+        Field(description="Days on which the model was trained, validated, tested."),
+    ]
+
+
+class ClvServed(Learnt):
+    order_model: Annotated[str, Field(examples=["bg_nbd"])]
+    yearly_discount_rate: float
+    margin: float
+
+
+class StageServed(BaseModel):
+    name: str
+    en: str
+    zh: str
+
+
+class PolicyServed(BaseModel):
+    name: str
+    version: int | str
+    label: Annotated[str, Field(description="With the first digits of its text's SHA-256.")]
+    language: str
+    default: str
+    stages: list[StageServed]
+
+
+class ReasonsServed(BaseModel):
+    """Who gets the reasons of a churn probability."""
+
+    top: int
+    highest_risk_share: float
+    highest_value_share: float
+
+
+class RunServed(BaseModel):
+    """The run that stored scores come from; all null but `why` where there is none."""
+
+    run: str | None
+    as_of: Instant | None
+    customers: int | None
+    release: str | None
+    why: str | None
+
+
+class Refused(BaseModel):
+    release: str | None
+    error: str
+    at: Instant
+
+
+class Reloading(BaseModel):
+    """Of the process that answers."""
+
+    checked_at: Instant
+    loaded_at: Instant
+    failed: Annotated[Refused | None, Field(description="Why the release that is current now is not served.")]
+
+
+class ModelResponse(BaseModel):
+    release: str
+    published_at: Instant | None
+    shop: str
+    currency: str
+    timezone: str
+    as_of: Annotated[Instant | None, Field(description="End of the data that the release was made of.")]
+    age_days: Annotated[float | None, Field(description="Since `as_of`.")]
+    settings_differ: Annotated[list[str], Field(description="Where the shop's settings moved on since.")]
+    churn: ChurnServed
+    clv: Annotated[ClvServed | None, Field(description="null: a shop without transactions.")]
+    policy: PolicyServed
+    reasons: ReasonsServed
+    versions: Annotated[dict[str, str], Field(description="Libraries that the release was made with.")]
+    running_versions: Annotated[dict[str, str], Field(description="Libraries that serve it.")]
+    scores: RunServed
+    reload: Reloading | None
 
 
 class Fault(BaseModel):
@@ -152,6 +296,59 @@ class Problem(BaseModel):
     detail: Annotated[str, Field(description="One sentence that says what to mend.")]
     path: Annotated[str | None, Field(description="The field at fault, if it is one.")] = None
     errors: Annotated[list[Fault] | None, Field(description="All faults found, the first twenty.")] = None
+
+
+class StoredRun(Answered):
+    """What an answer says about the scoring run that it comes from."""
+
+    run: str
+    policy: Annotated[
+        str | None, Field(examples=["ecommerce v1 3f2a9c1e"], description="That staged the run.")
+    ]
+
+
+class CustomerResponse(StoredRun):
+    score: Score
+    stage_history: Annotated[list[StageChange], Field(description="Changes of stage, the oldest first.")]
+
+
+class StoredCustomer(BaseModel):
+    customer_id: str
+    score: Score
+    stage_history: Annotated[list[StageChange], Field(description="Changes of stage, the oldest first.")]
+
+
+class BatchGetResponse(StoredRun):
+    customers: Annotated[list[StoredCustomer], Field(description="In the order asked, each once.")]
+    unknown: Annotated[list[str], Field(description="Ids that are not in the stored scores.")]
+
+
+class Figures(BaseModel):
+    customers: int
+    share: Annotated[float, Field(ge=0, le=1, description="Of all customers scored.")]
+    eligible: Annotated[int, Field(description="Of them with a churn probability.")]
+    clv: Annotated[Money, Field(description="Sum of their CLV; null: nobody has one.")]
+    churn_probability: Annotated[Probability, Field(description="Mean among the eligible.")]
+
+
+class TierFigures(Figures):
+    tier: str | None
+
+
+class Label(BaseModel):
+    en: str
+    zh: str
+
+
+class StageFigures(Figures):
+    stage: str | None
+    label: Annotated[Label | None, Field(description="null: a stage that the release's policy lacks.")]
+    tiers: Annotated[list[TierFigures], Field(description="Within the stage; the largest first.")]
+
+
+class StagesResponse(StoredRun):
+    customers: int
+    stages: Annotated[list[StageFigures], Field(description="The largest first.")]
 
 
 Json = dict[str, Any]

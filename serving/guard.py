@@ -19,7 +19,7 @@ from serving.headers import headers_of
 from serving.keyfile import path_of
 from serving.keyring import Key, Keyring
 from serving.problems import MEDIA_TYPE, ProblemError
-from serving.scopes import DESCRIPTION, HEALTH, NEEDED, STATIC
+from serving.scopes import DESCRIPTION, HEALTH, NEEDED
 from serving.state import State
 
 FAILURES_PER_MINUTE = 30
@@ -69,7 +69,7 @@ class Guard:
                 message["headers"] = [*message.get("headers", ()), *more]
             await send(message)
 
-        if path not in HEALTH and path not in DESCRIPTION and not path.startswith(STATIC):
+        if path not in HEALTH and path not in DESCRIPTION:
             refusal = self.refusal(scope)
             if refusal is not None:
                 await _answer(refusal, guarded)

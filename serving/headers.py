@@ -1,7 +1,7 @@
 """Headers that tell a browser to do nothing with an answer but show it."""
 
 from serving.page import SCRIPT_HASH
-from serving.scopes import DESCRIPTION, STATIC
+from serving.scopes import DESCRIPTION
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -30,4 +30,4 @@ _DATA = _headers(DATA_POLICY, (b"cache-control", b"no-store"))
 
 def headers_of(path: str) -> Headers:
     """What every answer at this path carries besides its own."""
-    return _PAGE if path in DESCRIPTION or path.startswith(STATIC) else _DATA
+    return _PAGE if path in DESCRIPTION else _DATA

@@ -5,11 +5,12 @@ from typing import Any
 from bentoml import Service
 from starlette.types import ASGIApp
 
+from serving import protocol
 from serving.app import app
 from serving.guard import Guard
+from serving.observed import Observed
 from serving.paths import Patterns
 from serving.state import State
-from serving.wire import bound
 
 
 def loaded() -> State | None:
@@ -21,5 +22,5 @@ class LayeredService(Service[Any]):
     """A BentoML service behind the layers of this file."""
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
-        bound()
-        return Patterns(Guard(super().to_asgi(is_main=is_main), loaded))
+        protocol.install()
+        return Patterns(Observed(Guard(super().to_asgi(is_main=is_main), loaded)))

@@ -34,20 +34,10 @@ def check_count(count: int, serving: Serving, path: str = "customers") -> None:
         )
 
 
-def check_rows(i: int, customer: Mapping[str, Any], serving: Serving) -> None:
-    """Rows of each kind of the i-th customer. Raises ProblemError 400."""
+def too_many_rows(customer: Mapping[str, Any], serving: Serving) -> tuple[str, str] | None:
+    """The table of which a customer has too many rows, and what is wrong."""
     for table in TABLES:
         rows: Sequence[Any] | None = customer.get(table)
         if rows is not None and len(rows) > serving.max_rows:
-            raise bad(
-                f"customer '{customer['customer_id']}': {len(rows)} rows of {table}; this service takes at most "
-                f"{serving.max_rows} of one kind of a customer",
-                ("customers", i, table),
-            )
-
-
-def check(request: Any, serving: Serving) -> None:
-    """The limits of a request with `customers`: a ScoreRequest or a StageRequest. Raises ProblemError 400."""
-    check_count(len(request.customers), serving)
-    for i, customer in enumerate(request.customers):
-        check_rows(i, customer, serving)
+            return table, f"has {len(rows)} rows; this service takes at most {serving.max_rows} of one kind"
+    return None

@@ -4,7 +4,7 @@ Rows are typed dicts: a request may hold a hundred thousand of them. Times stay 
 reads them, by the same rules as files.
 """
 
-from typing import Annotated, NotRequired
+from typing import Annotated, Any, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
@@ -137,31 +137,44 @@ class Customer(TypedDict):
     ]
 
 
-class ScoreRequest(BaseModel):
-    model_config = STRICT | {
-        "json_schema_extra": {
-            "examples": [
-                {
-                    "as_of": "1998-07-01",
-                    "customers": [
-                        {
-                            "customer_id": "C-17",
-                            "purchases": [
-                                {"ordered_at": "1997-01-12", "amount": 29.33, "order_id": "A-1001"},
-                                {"ordered_at": "1997-05-02", "amount": 14.96, "order_id": "A-1002"},
-                                {"ordered_at": "1997-05-09", "amount": -14.96, "order_id": "A-1002"},
-                                {"ordered_at": "1998-02-21", "amount": 41.98, "order_id": "A-1003"},
-                            ],
-                            "previous": {"stage": "active", "stage_since": "1998-03-01"},
-                        }
-                    ],
-                }
-            ]
+HISTORY_EXAMPLE: dict[str, Any] = {
+    "as_of": "1998-07-01",
+    "customers": [
+        {
+            "customer_id": "C-17",
+            "purchases": [
+                {"ordered_at": "1997-01-12", "amount": 29.33, "order_id": "A-1001"},
+                {"ordered_at": "1997-05-02", "amount": 14.96, "order_id": "A-1002"},
+                {"ordered_at": "1997-05-09", "amount": -14.96, "order_id": "A-1002"},
+                {"ordered_at": "1998-02-21", "amount": 41.98, "order_id": "A-1003"},
+            ],
+            "previous": {"stage": "active", "stage_since": "1998-03-01"},
         }
-    }
+    ],
+}
+Customers = Annotated[list[Customer], Field(min_length=1, max_length=MAX_CUSTOMERS)]
+
+
+class ScoreRequest(BaseModel):
+    model_config = STRICT | {"json_schema_extra": {"examples": [HISTORY_EXAMPLE]}}
 
     as_of: AsOf = None
-    customers: Annotated[list[Customer], Field(min_length=1, max_length=MAX_CUSTOMERS)]
+    reasons: Annotated[
+        bool,
+        Field(
+            description="Also the reasons of the churn probability (`churn_reasons`), for whom a run gives them by "
+            "the release's rule. They cost several times what the score does: false where nobody reads them."
+        ),
+    ] = True
+    customers: Customers
+
+
+class ExplainRequest(BaseModel):
+    model_config = STRICT | {"json_schema_extra": {"examples": [HISTORY_EXAMPLE | {"top": 5}]}}
+
+    as_of: AsOf = None
+    top: Annotated[int, Field(ge=1, le=20, description="Reasons a customer at the most.")] = 5
+    customers: Customers
 
 
 Value = Annotated[bool | float | str | None, Field(union_mode="left_to_right")]
@@ -211,3 +224,14 @@ class StageRequest(BaseModel):
 
     as_of: AsOf = None
     customers: Annotated[list[Scored], Field(min_length=1, max_length=MAX_CUSTOMERS)]
+
+
+class BatchGetRequest(BaseModel):
+    """Whose stored scores are wanted."""
+
+    model_config = ConfigDict(**STRICT, json_schema_extra={"examples": [{"customer_ids": ["C-17", "C-18"]}]})
+
+    customer_ids: Annotated[
+        list[Id],
+        Field(min_length=1, max_length=MAX_CUSTOMERS, description="One named twice is answered once."),
+    ]

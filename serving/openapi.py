@@ -19,6 +19,7 @@ GUARDED = {
     "429": "Too many requests; Retry-After says how many seconds to wait.",
 }
 OF_BODIES = {
+    "408": "The body did not arrive in time.",
     "413": "The body is too large.",
     "415": "The body is no JSON by its content type.",
 }

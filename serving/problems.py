@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -70,29 +71,35 @@ def bad(detail: str, path: Sequence[int | str] = ()) -> ProblemError:
 
 def invalid(error: ValidationError) -> ProblemError:
     """A body that does not have the documented form."""
-    faults = [
-        _fault(e) for e in error.errors(include_url=False, include_context=True, include_input=True)[:SHOWN]
-    ]
+    found = error.errors(include_url=False, include_context=False)
+    found.sort(key=lambda e: len(e["loc"]) > 1)  # what concerns the whole request first
+    faults = [fault(e) for e in found[:SHOWN]]
     first = faults[0]
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     detail = f"{first['path']}: {first['message']}{more}" if first["path"] else f"{first['message']}{more}"
     return ProblemError(HTTPStatus.BAD_REQUEST, "invalid-request", detail, first["path"] or None, faults)
 
 
-def _fault(error: ErrorDetails) -> dict[str, str]:
+def fault(error: ErrorDetails) -> dict[str, str]:
+    """Path and message of what a model found wrong."""
     # In a union the last steps name its members, which are no fields of the body.
     path = [step for step in error["loc"] if not (isinstance(step, str) and step in ("bool", "float", "str"))]
     kind, message = error["type"], error["msg"]
     if kind == "extra_forbidden":
-        close = get_close_matches(str(path[-1])[:64], FIELDS, n=1, cutoff=0.6)
-        message = "unknown field" + (f"; did you mean '{close[0]}'?" if close else "")
-    elif kind == "json_invalid":
-        message = f"the body is no JSON: {message.removeprefix('Invalid JSON: ')}"
+        close = _closest(str(path[-1])[:64])
+        message = "unknown field" + (f"; did you mean '{close}'?" if close else "")
     elif kind == "too_long" and len(path) == 1:
         message += "; send the customers in several requests"
-    elif kind == "model_type":
+    elif kind in ("model_type", "model_attributes_type"):
         message = 'expected a JSON object such as {"customers": [...]}'
     return {
         "path": place([step if isinstance(step, int) else str(step)[:64] for step in path]),
         "message": message,
     }
+
+
+@lru_cache(maxsize=1_000)
+def _closest(name: str) -> str | None:
+    """The field that an unknown one was meant to be."""
+    close = get_close_matches(name, FIELDS, n=1, cutoff=0.6)
+    return close[0] if close else None

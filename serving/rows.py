@@ -1,11 +1,11 @@
 """Arrow columns as JSON: NULL as null, instants as ISO-8601 text in UTC, floats with all their bits."""
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
+from pydantic_core import to_json as dump
 
 from lifestage.localtime import EPOCH
 
@@ -30,5 +30,5 @@ def _plain(column: pa.ChunkedArray) -> list[Any]:
 
 
 def to_json(answer: Mapping[str, Any]) -> bytes:
-    """UTF-8; a float is written with the digits that read back to the same bits, and never as NaN."""
-    return json.dumps(answer, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    """UTF-8; a float is written with the digits that read back to the same bits, what is not finite as null."""
+    return dump(answer, inf_nan_mode="null")

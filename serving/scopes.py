@@ -25,6 +25,7 @@ NEEDED = {
 """Operation -> scope. Any other one needs a key of any scope, which then learns that it does not exist."""
 HEALTH = frozenset({"/livez", "/readyz", "/healthz"})
 """Asked by what starts and restarts the service, which has no key. They tell nothing but a status."""
-DESCRIPTION = frozenset({"/", "/openapi.json"})
+STATIC = frozenset({"/static_content/swagger-ui.css", "/static_content/swagger-ui-bundle.js"})
+"""What the page loads."""
+DESCRIPTION = STATIC | {"/", "/openapi.json"}
 """The page that describes the API, the same for every shop. A browser cannot send a key for it."""
-STATIC = "/static_content/"

@@ -12,7 +12,8 @@ from lifestage.errors import InputError
 from lifestage.lifecycle.columns import DERIVED, Published
 from lifestage.lifecycle.policy import Policy
 from lifestage.lifecycle.staging import columns_read
-from lifestage.record_values import identifier
+from lifestage.record_values import RecordError, identifier
+from serving.limits import check_count
 from serving.models import StageRequest
 from serving.problems import bad
 from serving.rows import instant_text, rows
@@ -27,10 +28,14 @@ Columns = dict[str, list[Any]]
 
 def stage(state: State, request: StageRequest, now: int) -> dict[str, Any]:
     """One staged row per customer, in the request's order."""
+    check_count(len(request.customers), state.shop.serving)
     zone, policy = state.release.timezone, state.release.policy
     as_of = instant_of(request.as_of, now, zone)
     block = _block(state, request)
-    previous = align(previous_stages(request.customers, zone), block["customer_id"])
+    try:
+        previous = align(previous_stages(request.customers, zone), block["customer_id"])
+    except RecordError as error:
+        raise bad(str(error), ("customers", *error.path)) from None
     try:
         staged = staged_by(state.release, pa.table(block), as_of, previous)
     except InputError as error:
@@ -48,9 +53,11 @@ def stage(state: State, request: StageRequest, now: int) -> dict[str, Any]:
 def _block(state: State, request: StageRequest) -> dict[str, pa.Array]:
     """Every column that a policy may read: null where a customer does not give it."""
     ids = [identifier(customer["customer_id"]) or "" for customer in request.customers]
+    seen: set[str] = set()
     for i, name in enumerate(ids):
-        if ids.index(name) < i:
+        if name in seen:
             raise bad(f"customer '{name}': stands twice in one request", ("customers", i, "customer_id"))
+        seen.add(name)
     given = state.release.policy.given
     values: Columns = {name: [None] * len(ids) for name in given}
     for i, customer in enumerate(request.customers):

@@ -1,16 +1,18 @@
 """One request of each kind before the first caller's: what is made lazily is made then."""
 
 from lifestage.errors import InputError
-from serving.models import ScoreRequest, StageRequest
+from serving.computing import COMPUTING
+from serving.explain import explanations_of
+from serving.models import StageRequest
 from serving.problems import ProblemError
-from serving.routes import COMPUTING, clock
+from serving.routes import clock
 from serving.rows import to_json
-from serving.score import score
+from serving.score import scores_of
 from serving.stage import stage
 from serving.state import State
 
 PURCHASES = [{"ordered_at": f"2020-0{month}-01", "amount": 10.0 * month} for month in range(1, 4)]
-HISTORY = {"as_of": "2020-04-01", "customers": [{"customer_id": "warm-up", "purchases": PURCHASES}]}
+MANY = 100
 
 
 def check(state: State) -> None:
@@ -19,7 +21,14 @@ def check(state: State) -> None:
     columns = {"order_count": 3.0, "days_since_last_order": 10.0}
     given = {"customers": [{"customer_id": "warm-up", "columns": columns}]}
     try:
-        to_json(score(state, ScoreRequest.model_validate(HISTORY), now))
+        for count in (1, MANY):  # few and many take different ways through some of the work
+            asked = [{"customer_id": f"warm-up {i}", "purchases": PURCHASES} for i in range(count)]
+            body = to_json({"as_of": "2020-04-01", "customers": asked})
+            for found in scores_of(state, [body], now, counted=False) + explanations_of(
+                state, [body], now, counted=False
+            ):
+                if isinstance(found, Exception):
+                    raise found
         to_json(stage(state, StageRequest.model_validate(given), now))
     except (InputError, ProblemError) as error:
         raise InputError(

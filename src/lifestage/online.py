@@ -5,6 +5,7 @@ Flat lists go to Arrow column by column; nothing is computed row by row that Num
 
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -78,9 +79,10 @@ class _Rows:
         self._records = records
         self._kind = kind
         given = [r.get(kind) or () for r in records]
-        self.rows = [row for rows in given for row in rows]
-        self.counts = np.array([len(rows) for rows in given], np.int64)
+        self.rows = list(chain.from_iterable(given))
+        self.counts = np.fromiter(map(len, given), np.int64, len(given))
         self.owner = np.arange(len(given)).repeat(self.counts)
+        self._fields = set().union(*self.rows)  # what no row gives is not looked for in each
 
     def fault(self, flat: int, field: str, fault: str) -> RecordError:
         record = int(self.owner[flat])
@@ -93,18 +95,27 @@ class _Rows:
         except KeyError:  # some row does not give it
             return [row.get(field) for row in self.rows]
 
+    def _absent(self, kind: type[np.generic]) -> tuple[Any, Bools]:
+        return np.zeros(len(self.rows), kind), np.zeros(len(self.rows), np.bool_)
+
     def texts(self, field: str, *, required: bool = False) -> list[str | None]:
+        if field not in self._fields and not required:
+            return [None] * len(self.rows)
         found = texts(self.values(field), identifier if field.endswith("_id") else text)
         if required and None in found:
             raise self.fault(found.index(None), field, "is missing; give a text")
         return found
 
     def instants(self, field: str, zone: str, *, required: bool = True) -> tuple[Ints, Bools]:
+        if field not in self._fields and not required:
+            return self._absent(np.int64)
         return read_instants(
             self.values(field), zone, lambda flat, fault: self.fault(flat, field, fault), required=required
         )
 
     def numbers(self, field: str, *, required: bool = True) -> tuple[Floats, Bools]:
+        if field not in self._fields and not required:
+            return self._absent(np.float64)
         return read_numbers(
             self.values(field), lambda flat, fault: self.fault(flat, field, fault), required=required
         )

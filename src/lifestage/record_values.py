@@ -29,10 +29,11 @@ Path = tuple[str | int, ...]
 
 
 class RecordError(InputError):
-    """A record at fault: `path` leads to the value, from the list of records on."""
+    """A record at fault: `path` leads to the value, from the list of records on, `fault` is what is wrong with it."""
 
     def __init__(self, customer: Any, path: Path, fault: str) -> None:
         self.path = path
+        self.fault = fault
         super().__init__(f"customer '{customer}': {_shown(path[1:])} {fault}")
 
 
@@ -58,6 +59,7 @@ def parse_instant(value: Any, zone: str) -> int:
 
 BLANKS = " \t\n\f\r\u00a0\u3000\ufeff"
 """What intake takes off the ends of a text."""
+_OFFSET = re.compile(r"(Z|[+-][0-9:]+)\s*$", re.IGNORECASE)
 _WHOLE = re.compile(r"(-?[0-9]+)\.0+")
 
 
@@ -140,7 +142,10 @@ def _many_instants(values: list[Any], zone: str, given: Bools) -> Ints | None:
         written = pa.array(values, pa.string())
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         return None
-    for kind in (INSTANT, pa.timestamp("us")):  # all with an offset, or all without one
+    kinds = (INSTANT, pa.timestamp("us"))  # all with an offset, or all without one
+    if not _OFFSET.search(str(next((value for value in values if value is not None), ""))):
+        kinds = kinds[::-1]
+    for kind in kinds:
         try:
             t = _whole(written.cast(kind))
         except pa.ArrowInvalid:

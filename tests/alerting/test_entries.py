@@ -263,7 +263,7 @@ def test_any_order_of_runs_tells_what_the_plain_rules_tell(
 def test_a_run_that_fails_at_the_last_step_leaves_no_alert(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import lifestage.store as module
+    import lifestage.store.sqlite as module
 
     publish(store, 1, {"a": ("new", "")})
 

@@ -1,16 +1,8 @@
 """A PostgreSQL server of the test's own: what its tables hold gives what files of the same rows give."""
 
 import getpass
-import os
-import pwd
 import random
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -21,40 +13,10 @@ import pytest
 from lifestage import engines
 from lifestage.errors import InputError
 from lifestage.settings import Shop, parse
+from tests import postgres_server
 
 LATE = 4_000_000_000_000_000  # 2096: nothing is in the future
-BINARIES = sorted(glob("/usr/lib/postgresql/*/bin")) + sorted(glob("/opt/homebrew/opt/postgresql*/bin"))
 Connect = Callable[[], Any]
-
-
-def _somebody() -> str | None:
-    """A user without rights, for a server refuses to run as root; None where we are one ourselves."""
-    if os.geteuid() != 0:
-        return None
-    known = {entry.pw_name for entry in pwd.getpwall()}
-    return next((name for name in ("postgres", "nobody") if name in known), "")
-
-
-@contextmanager
-def _running(binaries: Path, folder: Path, user: str | None) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-
-    def run(*command: str) -> None:
-        done = subprocess.run(
-            command, user=user, cwd=folder, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    data, log = str(folder / "data"), str(folder / "log")
-    run(str(binaries / "initdb"), "-D", data, "-U", "lifestage", "-A", "trust", "-E", "UTF8", "--no-sync")
-    options = f"-F -h 127.0.0.1 -p {port} -k {folder} -c fsync=off -c timezone=Asia/Tokyo"
-    run(str(binaries / "pg_ctl"), "-D", data, "-l", log, "-w", "-o", options, "start")
-    try:
-        yield f"postgres://lifestage@127.0.0.1:{port}/postgres"
-    finally:
-        run(str(binaries / "pg_ctl"), "-D", data, "-m", "immediate", "stop")
 
 
 @pytest.fixture(scope="module")
@@ -63,18 +25,10 @@ def url() -> Iterator[str]:
     pytest.importorskip(
         "adbc_driver_postgresql", reason="its driver is not installed: pip install -e '.[postgres]'"
     )
-    if not BINARIES:
-        pytest.skip("no PostgreSQL server is installed, e.g. Debian's package postgresql")
-    if (user := _somebody()) == "":
-        pytest.skip("PostgreSQL does not run as root, and there is no user postgres or nobody")
-    folder = Path(tempfile.mkdtemp(prefix="pg"))  # short: a socket lies in it
-    if user is not None:
-        shutil.chown(folder, user)
-    try:
-        with _running(Path(BINARIES[-1]), folder, user) as made:
-            yield made
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    if reason := postgres_server.why_not():
+        pytest.skip(reason)
+    with postgres_server.running() as server:
+        yield server.url
 
 
 def query(url: str, *statements: str) -> None:

@@ -77,7 +77,10 @@ def test_changes_at_once_lose_none(tmp_path: Path) -> None:
         writer.join()
         assert writer.exitcode == 0
     assert seen == sorted(seen)
-    assert {key.name for key in keyfile.read(path)} == {"first", *(f"k{w}-{i}" for w in range(4) for i in range(10))}
+    assert {key.name for key in keyfile.read(path)} == {
+        "first",
+        *(f"k{w}-{i}" for w in range(4) for i in range(10)),
+    }
 
 
 def test_a_killed_writer_leaves_nothing_in_the_way(tmp_path: Path) -> None:
@@ -99,14 +102,18 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 
 def test_a_name_stands_once(tmp_path: Path) -> None:
     add(tmp_path / "k", "crm")
-    with pytest.raises(InputError, match=r"there is a key 'crm' already; to rotate it, add one of another name, e\.g\. 'crm-2'"):
+    with pytest.raises(
+        InputError,
+        match=r"there is a key 'crm' already; to rotate it, add one of another name, e\.g\. 'crm-2'",
+    ):
         add(tmp_path / "k", "crm")
 
 
 def test_there_is_a_most(tmp_path: Path) -> None:
     path = tmp_path / "k"
     keys = [
-        {"name": f"k{i}", "scopes": ["read"], "sha256": f"{i:064x}", "created": "2026-01-01"} for i in range(MAX_KEYS)
+        {"name": f"k{i}", "scopes": ["read"], "sha256": f"{i:064x}", "created": "2026-01-01"}
+        for i in range(MAX_KEYS)
     ]
     path.write_text(json.dumps({"version": 1, "keys": keys}))
     with pytest.raises(InputError, match=f"holds {MAX_KEYS} keys, which is the most"):
@@ -190,7 +197,9 @@ def test_the_file_is_asked_once_a_second(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(asked) in (3, 4)
 
 
-def test_a_broken_file_keeps_the_keys_and_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broken_file_keeps_the_keys_and_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "keys.json"
     key = add(path, "a")
     good = path.read_text()
@@ -219,7 +228,9 @@ def test_a_file_broken_from_the_start_lets_nobody_in(tmp_path: Path) -> None:
     assert looking.ring.seen
 
 
-def test_a_file_that_is_gone_leaves_no_keys_and_is_still_asked_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_is_gone_leaves_no_keys_and_is_still_asked_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "keys.json"
     looking = Looking(path)
     assert looking.names() == []
@@ -231,7 +242,9 @@ def test_a_file_that_is_gone_leaves_no_keys_and_is_still_asked_for(tmp_path: Pat
     with caplog.at_level(logging.ERROR):
         assert looking.names() == []
         assert looking.names() == []
-    assert [record.getMessage() for record in caplog.records] == ["keys.json is gone: no key is valid until it is back"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "keys.json is gone: no key is valid until it is back"
+    ]
     assert looking.ring.seen
     path.write_text(content)
     assert looking.names() == ["a"]
@@ -279,7 +292,9 @@ def shop(tmp_path: Path) -> Path:
     columns = {"customer_id": "a", "ordered_at": "b", "amount": "c"}
     document = {"shop": "none", "timezone": "UTC", "currency": "EUR", "output_dir": str(tmp_path / "out")}
     path = tmp_path / "none.yaml"
-    path.write_text(yaml.safe_dump({**document, "sources": {"transactions": {"dataset": "cdnow", "columns": columns}}}))
+    path.write_text(
+        yaml.safe_dump({**document, "sources": {"transactions": {"dataset": "cdnow", "columns": columns}}})
+    )
     return path
 
 
@@ -300,10 +315,14 @@ def run(capsys: Any, monkeypatch: Any, *args: str) -> tuple[int, str, str]:
 def test_add_list_remove(shop: Path, tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
     config = ("--config", str(shop))
     assert "holds no keys; make one by" in run(capsys, monkeypatch, *config, "list")[1]
-    code, key, told = run(capsys, monkeypatch, *config, "add", "crm", "--scopes", "score,read", "--expires", "2999-01-01")
+    code, key, told = run(
+        capsys, monkeypatch, *config, "add", "crm", "--scopes", "score,read", "--expires", "2999-01-01"
+    )
     assert code == 0
     assert re.fullmatch(r"lsk_[A-Za-z0-9_-]{43}\n", key)
-    assert told.startswith("key 'crm' may read, score, until 2999-01-01 begins (UTC). It is shown this once: ")
+    assert told.startswith(
+        "key 'crm' may read, score, until 2999-01-01 begins (UTC). It is shown this once: "
+    )
     assert key.strip() not in told
     run(capsys, monkeypatch, *config, "add", "checkout", "--scopes", "score")
     _, lines, _ = run(capsys, monkeypatch, *config, "list")
@@ -330,14 +349,22 @@ def test_add_list_remove(shop: Path, tmp_path: Path, capsys: Any, monkeypatch: A
         (("add", "a b", "--scopes", "read"), "'a b' is no name of a key"),
         (("add", "a\n", "--scopes", "read"), "is no name of a key"),
         (("add", "x" * 64, "--scopes", "read"), "is no name of a key"),
-        (("add", "crm", "--scopes", "read", "--expires", "soon"), "'soon' is not a date; write it as YYYY-MM-DD"),
-        (("add", "crm", "--scopes", "read", "--expires", "2020-01-01"), "--expires 2020-01-01: is not after today"),
+        (
+            ("add", "crm", "--scopes", "read", "--expires", "soon"),
+            "'soon' is not a date; write it as YYYY-MM-DD",
+        ),
+        (
+            ("add", "crm", "--scopes", "read", "--expires", "2020-01-01"),
+            "--expires 2020-01-01: is not after today",
+        ),
         (("remove", "crm"), "does not exist, so there is no key 'crm'"),
         (("rotate",), "invalid choice"),
         ((), "required"),
     ],
 )
-def test_bad_input_is_one_sentence(shop: Path, capsys: Any, monkeypatch: Any, args: tuple[str, ...], says: str) -> None:
+def test_bad_input_is_one_sentence(
+    shop: Path, capsys: Any, monkeypatch: Any, args: tuple[str, ...], says: str
+) -> None:
     code, out, told = run(capsys, monkeypatch, "--config", str(shop), *args)
     assert (code, out) == (2, "")
     assert says in told.replace("'add', ", "")
@@ -351,7 +378,9 @@ def test_removing_an_unknown_key_names_the_known(shop: Path, capsys: Any, monkey
     assert "there is no key 'cmr'; the keys are: crm" in told
 
 
-def test_the_environment_names_another_file(shop: Path, tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+def test_the_environment_names_another_file(
+    shop: Path, tmp_path: Path, capsys: Any, monkeypatch: Any
+) -> None:
     monkeypatch.setenv(keyfile.KEYS_FILE, str(tmp_path / "mounted.json"))
     run(capsys, monkeypatch, "--config", str(shop), "add", "crm", "--scopes", "read")
     assert [key.name for key in keyfile.read(tmp_path / "mounted.json")] == ["crm"]

@@ -216,7 +216,7 @@ def staging(**columns: Any) -> dict[str, Any]:
             "score",
             scoring(purchases=[{**ORDER, "ordered_at": "1.2.2023"}]),
             "customers[0].purchases[0].ordered_at",
-            "customer 'c': purchases[0].ordered_at is '1.2.2023', no time",
+            "customers[0].purchases[0].ordered_at: is '1.2.2023', no time",
         ),
         (
             "score",
@@ -230,7 +230,7 @@ def staging(**columns: Any) -> dict[str, Any]:
             "customers[0].purchases[1].order_id",
             "'o' names two purchases",
         ),
-        ("score", {"customers": [{"customer_id": "c"}] * 2}, "customers[1].customer_id", "stands twice"),
+        ("score", {"customers": [{"customer_id": "c"}] * 2}, "customers[0].customer_id", "stands twice"),
         ("score", {"customers": [{"customer_id": 7}]}, "customers[0].customer_id", "valid string"),
         ("score", {"as_of": "someday", **scoring()}, "as_of", "as_of: 'someday' is no time"),
         ("score", {"as_of": "9999-12-31", **scoring()}, "as_of", "out of range"),

@@ -19,7 +19,8 @@ import pyarrow as pa
 from lifestage.localtime import EPOCH
 from lifestage.schemas import INSTANT
 from lifestage.store import Store
-from lifestage.store_alerts import COLUMNS, TABLES
+from lifestage.store.alerts import COLUMNS
+from lifestage.store.tables import ALERTS, OUTBOX
 
 ALERT = pa.schema(
     [
@@ -43,15 +44,6 @@ ALERT = pa.schema(
 )
 """One row per alert, in the order of entry."""
 
-_TABLES = (
-    "CREATE TABLE IF NOT EXISTS messages (destination TEXT NOT NULL, message TEXT NOT NULL,"
-    " place INTEGER NOT NULL, entered_at INTEGER NOT NULL, alerts INTEGER NOT NULL, state TEXT NOT NULL,"
-    " attempts INTEGER NOT NULL, reason TEXT, settled_at INTEGER, PRIMARY KEY (destination, message))",
-    "CREATE TABLE IF NOT EXISTS message_alerts (destination TEXT NOT NULL, customer_id TEXT NOT NULL,"
-    " alert TEXT NOT NULL, entered_at INTEGER NOT NULL, message TEXT NOT NULL,"
-    " PRIMARY KEY (destination, customer_id, alert, entered_at))",
-    "CREATE INDEX IF NOT EXISTS alerts_of_message ON message_alerts (destination, message)",
-)
 _UNBOUND = (
     "SELECT a.entered_at, a.alert, a.customer_id FROM alerts AS a WHERE NOT EXISTS (SELECT 1 FROM message_alerts"
     " AS m WHERE m.destination = :destination AND m.customer_id = a.customer_id AND m.alert = a.alert"
@@ -94,7 +86,7 @@ def bind(store: Store, shop: str, destination: str, batch: int | None) -> int:
     Messages of at most `batch` alerts of one time of entry, in that order; None: all in one.
     """
     with store.writing() as writer:
-        for table in (*TABLES, *_TABLES):
+        for table in (*ALERTS, *OUTBOX):
             writer.execute(table)
         keys = writer.execute(_UNBOUND, {"destination": destination}).fetchall()
         place = writer.execute(

@@ -58,7 +58,7 @@ class Shop(Model):
     release_dir: str = ""
     """Folder of the releases; by default <output_dir>/releases."""
     store: str = ""
-    """Score store: sqlite:///path; by default <output_dir>/store.db."""
+    """Score store: sqlite:///path, or postgresql://user@host:5432/database; by default <output_dir>/store.db."""
     tracking_uri: str = "sqlite:///var/mlflow.db"
 
     @model_validator(mode="after")
@@ -106,6 +106,16 @@ class Shop(Model):
             raise ValueError(
                 "engine: a password does not belong into a file; take it out of the URL and set PGPASSWORD "
                 "(PostgreSQL) or LIFESTAGE_ENGINE_PASSWORD (others) in the environment"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _store_without_secrets(self) -> "Shop":
+        url = urlsplit(self.store)
+        if url.password is not None or "password" in url.query.lower():
+            raise ValueError(
+                "store: a password does not belong into a file; take it out of the URL and set PGPASSWORD in the "
+                "environment, or write it into ~/.pgpass"
             )
         return self
 

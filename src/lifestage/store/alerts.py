@@ -8,10 +8,14 @@ later, nor a policy that takes the place of another, tells about everybody who i
 an entry that is not later than the last one they were told of under the same rule, in whatever order runs are stored.
 """
 
-import sqlite3
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from lifestage.lifecycle.alerts import Alert
+from lifestage.store.tables import ALERTS
+
+if TYPE_CHECKING:
+    from lifestage.store.publishing import Writer
 
 COLUMNS = (
     *("customer_id", "alert", "entered_at", "label_en", "label_zh", "stage", "previous_stage", "risk"),
@@ -20,22 +24,9 @@ COLUMNS = (
 """Of the table `alerts`: entered_at is the as_of of the run that found the entry, the rest the score of that run."""
 _OF_SCORE = COLUMNS[COLUMNS.index("stage") :]
 
-TABLES = (
-    "CREATE TABLE IF NOT EXISTS risk_history (customer_id TEXT NOT NULL, as_of INTEGER NOT NULL,"
-    " risk TEXT NOT NULL, PRIMARY KEY (customer_id, as_of)) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS alert_runs (alert TEXT NOT NULL, as_of INTEGER NOT NULL, policy TEXT,"
-    " PRIMARY KEY (alert, as_of))",
-    "CREATE TABLE IF NOT EXISTS alerts (customer_id TEXT NOT NULL, alert TEXT NOT NULL,"
-    " entered_at INTEGER NOT NULL, label_en TEXT NOT NULL, label_zh TEXT NOT NULL, stage TEXT,"
-    " previous_stage TEXT, risk TEXT, tier TEXT, clv REAL, churn_probability REAL, reasons TEXT, action TEXT,"
-    " policy TEXT,"
-    " release TEXT NOT NULL, PRIMARY KEY (customer_id, alert, entered_at))",
-    "CREATE INDEX IF NOT EXISTS alerts_by_time ON alerts (entered_at, alert, customer_id)",
-)
-
 # Like stage_history: a row where the latest earlier level is another one or none is known; '' = no level.
 _RISK_CHANGES = (
-    "INSERT INTO risk_history SELECT customer_id, as_of, coalesce(risk, '') FROM loading.scores AS s"
+    "INSERT INTO risk_history SELECT customer_id, as_of, coalesce(risk, '') FROM {scores} AS s"
     " WHERE stage IS NOT NULL AND coalesce(risk, '') <> coalesce((SELECT h.risk FROM risk_history AS h"
     " WHERE h.customer_id = s.customer_id AND h.as_of < s.as_of ORDER BY h.as_of DESC LIMIT 1), '-')"
 )
@@ -44,7 +35,7 @@ _RISK_CHANGES = (
 _ENTRIES = (
     f"INSERT INTO alerts ({', '.join(COLUMNS)})"
     f" SELECT s.customer_id, a.alert, s.as_of, :label_en, :label_zh, {', '.join(f's.{c}' for c in _OF_SCORE)}"
-    " FROM loading.holding AS a CROSS JOIN {kind}_history AS h CROSS JOIN loading.scores AS s"
+    " FROM {holding} AS a CROSS JOIN {kind}_history AS h CROSS JOIN {scores} AS s"
     " WHERE a.alert = :alert AND h.customer_id = a.customer_id AND h.as_of = :as_of AND h.{kind} = :state"
     " AND (:first_sight = 1 OR EXISTS (SELECT 1 FROM {kind}_history AS e WHERE e.customer_id = a.customer_id"
     " AND e.as_of < :as_of)) AND s.customer_id = a.customer_id"
@@ -52,7 +43,7 @@ _ENTRIES = (
     " AND o.entered_at >= :as_of)"
 )
 _WATCHED = (
-    "SELECT 1 FROM alert_runs WHERE alert = :alert AND policy IS :policy"
+    "SELECT 1 FROM alert_runs WHERE alert = :alert AND coalesce(policy, '') = coalesce(:policy, '')"
     " AND as_of = (SELECT max(as_of) FROM runs WHERE as_of < :as_of)"
 )
 _KNOWN = (
@@ -61,24 +52,33 @@ _KNOWN = (
 )
 
 
-def record(writer: sqlite3.Connection, as_of: int, rules: Sequence[Alert], *, current: bool) -> int:
+def record(
+    writer: "Writer",
+    as_of: int,
+    rules: Sequence[Alert],
+    *,
+    current: bool,
+    scores: str,
+    holding: str,
+) -> int:
     """Take note of a run's risk levels, and write its alerts if it is a `current` one; number of alerts written.
 
-    Within the transaction of `publish`, after the stage history: the run lies in loading.scores, and in
-    loading.holding (customer_id, alert) which rules hold. Repeating it changes nothing.
+    Within the transaction of `publish`, after the stage history: the run lies in table `scores`, and in
+    `holding` (customer_id, alert) which rules hold. Repeating it changes nothing.
     """
-    for table in TABLES:
+    for table in ALERTS:
         writer.execute(table)
     writer.execute("DELETE FROM risk_history WHERE as_of = ?", (as_of,))
-    writer.execute(_RISK_CHANGES)
+    writer.execute(_RISK_CHANGES.format(scores=scores))
     found = 0
-    policy = writer.execute("SELECT policy FROM loading.scores LIMIT 1").fetchone()[0]
+    policy = writer.execute(f"SELECT policy FROM {scores} LIMIT 1").fetchone()[0]
     for rule in rules:
         values = {"alert": rule.name, "as_of": as_of, "policy": policy}
         watched = writer.execute(_WATCHED, values)
         if current and watched.fetchone() is not None:
             values |= {"state": rule.state, "first_sight": int(rule.first_sight)}
             values |= {"label_en": rule.labels.en, "label_zh": rule.labels.zh}
-            found += writer.execute(_ENTRIES.format(kind=rule.kind), values).rowcount
+            entries = _ENTRIES.format(kind=rule.kind, scores=scores, holding=holding)
+            found += writer.execute(entries, values).rowcount
         writer.execute(_KNOWN, values)
     return found
