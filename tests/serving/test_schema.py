@@ -59,7 +59,7 @@ def generated(
         "LIFESTAGE_IDS": ",".join(ids),
         "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
     }
-    done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert report.exists(), done.stdout[-3000:] + done.stderr[-3000:]
     return done, json.loads(report.read_text())
 
