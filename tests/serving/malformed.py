@@ -186,7 +186,10 @@ class Maker:
     def number(self) -> Malformed | None:
         where = self._some(lambda _, value: isinstance(value, float))
         literal = self.draw.choice(NO_NUMBERS + HUGE)
-        return where and self.make(raw(self.good, where, literal), where if len(literal) < 5_000 and "N" not in literal.upper() else None)
+        return where and self.make(
+            raw(self.good, where, literal),
+            where if len(literal) < 5_000 and "N" not in literal.upper() else None,
+        )
 
     def time(self) -> Malformed | None:
         where = self._some(lambda steps, _: steps[-1] in TIMES)
