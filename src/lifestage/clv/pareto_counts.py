@@ -119,12 +119,13 @@ def _downwards(customers: tuple[Floats, ...], s: float, above: Floats, most: int
             for one in zip(*(c.T.tolist() for c in (following, leaving, alone, next_one, more)), strict=True)
         ]
         return np.maximum(np.array(found).T, 0.0)
-    law, part, chance, more = np.empty_like(alone), np.empty_like(R), next_one.copy(), more.copy()
-    for k in range(most, -1, -1):
-        np.multiply(following[k], chance, out=chance)
-        chance += np.multiply(leaving[k], more, out=part)
-        chance += alone[k]
-        law[k] = chance
+    law, more, chance = np.empty_like(alone), more.copy(), next_one
+    kept, part = np.empty_like(R), np.empty_like(R)
+    down = (column[::-1] for column in (following, leaving, alone, law))
+    for follows, leaves, one, found_here in zip(*down, strict=True):
+        np.multiply(follows, chance, out=kept)
+        kept += np.multiply(leaves, more, out=part)
+        chance = np.add(kept, one, out=found_here)
         more += chance
     return np.maximum(law, 0.0, out=law)
 
