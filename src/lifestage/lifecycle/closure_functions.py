@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Callable
 
-from lifestage.lifecycle.kinds import UncertainError
+from lifestage.lifecycle.kinds import SAFE, UncertainError
 
 
 def equal(a: float, b: float) -> bool:
@@ -115,11 +115,14 @@ def like(pattern: str) -> Callable[[str], bool]:
 
 
 def printed(shape: str) -> Callable[[float], str]:
-    """A finite number as printf writes it, exactly rounded; exact halves to the even neighbour."""
+    """A number as printf writes it, exactly rounded; exact halves to the even neighbour.
+
+    Raises UncertainError for numbers so great that DuckDB rounds them otherwise, and infinite ones.
+    """
 
     def text(a: float) -> str:
-        if not math.isfinite(a):
-            raise UncertainError("an infinite number in a text")
+        if not abs(a) <= SAFE:
+            raise UncertainError("too great a number in a text")
         return shape % a
 
     return text

@@ -250,7 +250,7 @@ def _arithmetic(tree: exp.Expression, columns: Columns) -> Operand:
     if a.kind.name == b.kind.name == EXACT and f is not None:
         return _exact(a, b, f)
     if f is None:
-        if type(tree) is exp.Mod and a.kind.name == b.kind.name:
+        if type(tree) is exp.Mod and a.kind.name == b.kind.name == EXACT:
             raise UncertainError(f"'{tree.sql()}' of whole numbers")
         f = _QUOTIENTS[type(tree)]
     return Operand(ANY_NUMBER, _pair(brought(a, NUMBER), brought(b, NUMBER), f))

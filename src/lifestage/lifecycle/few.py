@@ -51,7 +51,10 @@ def answers(
     if not 0 < columns.num_rows <= FEW or (query := query_of(ready)) is None:
         return None
     try:
-        return [{**row, **query.row(row)} for row in _inputs(policy, ready, columns, as_of, held)]
+        return [
+            row | query.row({name: row[name] for name in ready.inputs})
+            for row in _inputs(policy, ready, columns, as_of, held)
+        ]
     except UncertainError:
         return None
 
@@ -112,7 +115,7 @@ def result(policy: Policy, ready: Plan, rows: list[Row], as_of: int) -> dict[str
         row["stage_since"] if stage == row["previous_stage"] and row["stage_since"] is not None else as_of
         for stage, row in zip(found["stage"], rows, strict=True)
     ]
-    if policy.segments:
+    if policy.segments:  # of the policy's own
         found["segment"] = _named([group.name for group in policy.segments], rows, SEGMENT)
     signals = [(signal.name, level_of(signal.name)) for signal in policy.signals]
     found["signals"] = [
