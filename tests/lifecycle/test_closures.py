@@ -91,7 +91,7 @@ def block_of(pick: grammar.Pick) -> pa.Table:
     return pa.table({name: grammar.values(type_, pick, ROWS) for name, type_ in grammar.TYPES.items()})
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_function_answers_as_duckdb_does(data: st.DataObject) -> None:
     def pick(options: Any) -> Any:
@@ -119,7 +119,7 @@ FUNCTIONS = [
     "x IS NOT DISTINCT FROM y", "s IS DISTINCT FROM t", "x / y = y / x", "greatest(x / y, 1)", "least(x, y, 0, NULL)",
     "nullif(x / y, y / x)", "coalesce(x, 9)", "abs(x)", "sign(x)", "floor(x)", "ceil(x)", "round(x)", "isnan(x / y)",
     "isfinite(x)", "s < t", "s || t", "s LIKE 'a%'", "s LIKE '_'", "lower(s) = 'ab'", "length(s)", "strpos(s, t)",
-    "replace(s, t, 'x')", "concat(s, NULL, t)", "contains(s, t)", "starts_with(s, t)", "CAST(p AS VARCHAR)",
+    "replace(s, t, 'x')", "concat(s, t)", "x = y IS TRUE", "contains(s, t)", "starts_with(s, t)", "CAST(p AS VARCHAR)",
     "CASE WHEN p THEN 1 WHEN q THEN 0.5 END", "CASE s WHEN 'a' THEN x WHEN 'a' THEN y ELSE z END", "if(p, 1, 0) + if(q, 1, 0)",
     "CASE x WHEN y THEN 1 WHEN 0.5 THEN 2 ELSE 3 END", "CAST(if(p, 1, 0) AS SMALLINT)", "p AND NOT q OR x > 1", "p = q",
     "(p OR q) IS NOT TRUE", "p IS NULL", "NULL", "printf('%.1f', 0.25 * x)", "printf('%.0f%%', x * 100.0)",
@@ -144,7 +144,7 @@ UNCERTAIN = [
     "s > 1", "x = '1'", "p = 1", "p + 1", "x // y", "7 % 0", "7 // 0", "sqrt(x)", "ln(x)", "power(x, 2)", "round(x, 2)",
     "CAST(s AS DOUBLE)", "CAST(x AS INTEGER)", "CAST(x AS FLOAT)", "CAST(x AS VARCHAR)", "TRY_CAST(s AS DATE)", "s || x",
     "2147483647 + 1", "CAST(7 AS SMALLINT) * 30000", "length(s) * 9007199254740992", "0.0000000001 * 0.0000000001 * 0.0000000001",
-    "x = 0.30000000000000004", "9007199254740993", "-2147483648", "1e999", "s ILIKE 'a'", "s LIKE t", "s LIKE 'a' ESCAPE '!'", "x = y IS TRUE", "p = q = p",
+    "x = 0.30000000000000004", "9007199254740993", "-2147483648", "1e999", "s ILIKE 'a'", "s LIKE t", "s LIKE 'a' ESCAPE '!'", "p = q = p",
     "x + y || s", "left(s, 1)", "trim(s)", "length(x)", "isnan(1)", "floor(1.5)", "sign(2)", "unknown", "list_filter([s, 'a'], lambda y: y = 'a')",
     "regexp_matches(s, 'a')", "strftime(DATE '2024-01-01', s)", "printf('%d', x)", "printf(s, x)", "x IN (SELECT 1)", "x::DECIMAL(4, 1)",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from lifestage.lifecycle import few
 from lifestage.lifecycle.blocks import before
 from lifestage.lifecycle.columns import SCORES
 from lifestage.lifecycle.plan import Speaker, plan, stage_plan
-from lifestage.lifecycle.policy import Policy, load, presets
+from lifestage.lifecycle.policy import Policy, presets
 from lifestage.lifecycle.segments import GROUPINGS, scores, scores_of_one, segment_of_one, segments
 from lifestage.lifecycle.sentences import sentence
 from lifestage.lifecycle.staging import RESULT, assign, stage_codes
@@ -60,13 +60,13 @@ def drawn_block(name: str, rows: Sequence[Row]) -> tuple[pa.Table, pa.Table]:
 
 @pytest.mark.parametrize("name", presets())
 def test_every_preset_is_ready_for_single_rows(name: str) -> None:
-    preset = load(name)
+    preset = drawn(name).policy
     for ready in (plan(preset), plan(preset, MORE), stage_plan(preset)):
         assert few.query_of(ready) is not None
 
 
 @pytest.mark.parametrize("name", presets())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(data=st.data())
 def test_few_rows_are_what_duckdb_makes_of_them(name: str, data: st.DataObject) -> None:
     preset = drawn(name)
@@ -84,7 +84,7 @@ def test_few_rows_are_what_duckdb_makes_of_them(name: str, data: st.DataObject) 
 @pytest.mark.parametrize("name", presets())
 def test_single_rows_are_staged_without_duckdb_and_are_the_same(name: str) -> None:
     preset, rng = drawn(name), random.Random(7)
-    rows = [preset.row(rng.randbytes(preset.bytes)) for _ in range(200)]
+    rows = [preset.row(rng.randbytes(preset.bytes)) for _ in range(60)]
     columns, previous = drawn_block(name, rows)
     whole = by_duckdb(preset.policy, columns, previous, MORE)
     codes = stage_codes(preset.policy, columns, T, previous)
@@ -94,7 +94,7 @@ def test_single_rows_are_staged_without_duckdb_and_are_the_same(name: str) -> No
         alone += by_python(preset.policy, one, was, MORE)
         assert same(assign(preset.policy, one, T, was, MORE), whole.slice(i, 1))
         assert stage_codes(preset.policy, one, T, was).tolist() == [codes[i]]
-    assert alone > 150  # the others have numbers like 1e300 to tell
+    assert alone > 40  # the others have numbers like 1e300 to tell
 
 
 def test_the_segments_of_one_customer_are_those_of_many() -> None:
