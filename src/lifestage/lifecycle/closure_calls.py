@@ -1,4 +1,4 @@
-"""Calls of functions as plain Python functions of one row; which of them are certain is decided by their arguments.
+"""Calls of functions, and the choices of a CASE, as plain Python functions of one row; see `closures`.
 
 What may fail on a value (logarithms, roots, casts of text), reads text by graphemes or patterns, or deals with dates
 is not here: a policy that calls it is DuckDB's alone.
@@ -6,7 +6,7 @@ is not here: a policy that calls it is DuckDB's alone.
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from sqlglot import exp
@@ -127,6 +127,28 @@ def _extreme(above: Callable[[Any, Any], bool], above_nan: Callable[[Any, Any], 
         return Operand(kind, value)
 
     return make
+
+
+def first_true(cases: Sequence[tuple[Closure, Closure]], otherwise: Closure) -> Closure:
+    """The value behind the first test that is true."""
+
+    def value(row: Row) -> Any:
+        for test, of in cases:
+            if test(row):
+                return of(row)
+        return otherwise(row)
+
+    return value
+
+
+def looked_up(
+    subject: Operand, sought: Sequence[Operand], then: Sequence[Operand], otherwise: Operand
+) -> Closure:
+    """A CASE of one value against several known ones, the first of which counts where two are the same."""
+    of, other = subject.of, otherwise.of
+    found = {one.of({}): value.of for one, value in reversed(list(zip(sought, then, strict=True)))}
+    found[None] = other  # NULL is equal to nothing
+    return lambda row: found.get(of(row), other)(row)
 
 
 def _concat(operands: list[Operand]) -> Operand:

@@ -7,46 +7,33 @@ differently. All else raises UncertainError. NULL is None, logic has three value
 itself; numbers as of kinds.Kind.
 """
 
-import math
 import operator
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
 
 from sqlglot import exp
 
 from lifestage.lifecycle import closure_functions as functions
-from lifestage.lifecycle.closure_calls import CALLS, called
+from lifestage.lifecycle.closure_calls import CALLS, called, first_true, looked_up
+from lifestage.lifecycle.closure_numbers import arithmetic, cast, literal, negative, pair
 from lifestage.lifecycle.kinds import (
-    ANY_NUMBER,
     BOOLEAN,
     DOUBLE,
-    EXACT,
     MISSING,
     NULL,
-    NUMBER,
-    SAFE,
     TEXT,
     TEXTS,
     TRUTH,
     VARCHAR,
-    Closure,
     Kind,
     Operand,
     Row,
     UncertainError,
     alike,
-    brought,
     constant,
-    exact,
 )
 
 Columns: TypeAlias = Mapping[str, Kind]
-_WHOLE, _DECIMAL = re.compile(r"\d+"), re.compile(r"(\d*)\.(\d*)")
-_FLOAT = re.compile(r"(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
-_INTEGER = 2**31 - 1
-_TYPE = exp.DataType.Type
-_WHOLE_TYPES = {_TYPE.SMALLINT: 2**15 - 1, _TYPE.INT: _INTEGER, _TYPE.BIGINT: SAFE}
 _COMPARED = {
     exp.EQ: (operator.eq, functions.equal),
     exp.NEQ: (operator.ne, functions.unequal),
@@ -56,8 +43,6 @@ _COMPARED = {
     exp.LTE: (operator.le, functions.not_greater),
 }
 """How values compare that are never NaN, and numbers that may be."""
-_SUMS = {exp.Add: operator.add, exp.Sub: operator.sub, exp.Mul: operator.mul}
-_QUOTIENTS = {exp.Div: functions.divided, exp.Mod: functions.remainder}
 _ADDED, _MULTIPLIED = (exp.Add, exp.Sub), (exp.Mul, exp.Div, exp.Mod)
 _PREDICATES = (*_COMPARED, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Is, exp.In, exp.Between, exp.Like)
 _LOOSE = (*_ADDED, *_MULTIPLIED, *_PREDICATES, exp.Neg, exp.DPipe, exp.Not, exp.And, exp.Or)
@@ -98,23 +83,6 @@ def _column(tree: exp.Expression, columns: Columns) -> Operand:
     if name not in columns:
         raise UncertainError(f"column '{name}'")
     return Operand(columns[name], operator.itemgetter(name))
-
-
-def _literal(tree: exp.Expression, _: Columns) -> Operand:
-    text = str(tree.this)
-    if tree.args["is_string"]:
-        return constant(TEXT, text)
-    if _WHOLE.fullmatch(text):
-        number = int(text)
-        if number == _INTEGER + 1:
-            raise UncertainError("with a minus it is of another type")
-        return constant(exact(number, number, 0, _INTEGER if number <= _INTEGER else SAFE), number)
-    if match := _DECIMAL.fullmatch(text):
-        number = int(match[1] + match[2])
-        return constant(exact(number, number, len(match[2])), number)
-    if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
-        return constant(NUMBER, float(text))
-    raise UncertainError(f"number {text}")
 
 
 def _boolean(tree: exp.Expression, _: Columns) -> Operand:
@@ -165,21 +133,13 @@ def _not(tree: exp.Expression, columns: Columns) -> Operand:
     return Operand(TRUTH, lambda row: None if (v := of(row)) is None else not v)
 
 
-def _pair(a: Operand, b: Operand, f: Callable[[Any, Any], Any]) -> Callable[[Row], Any]:
-    """NULL where an operand is."""
-    left, right = a.of, b.of
-    if b.fixed and (known := right({})) is not None:
-        return lambda row: None if (v := left(row)) is None else f(v, known)
-    return lambda row: None if (v := left(row)) is None or (w := right(row)) is None else f(v, w)
-
-
 def _sides(tree: exp.Expression, columns: Columns) -> tuple[Kind, list[Operand]]:
     return alike(compiled(tree.this, columns), compiled(tree.expression, columns))
 
 
 def _comparison(tree: exp.Expression, columns: Columns) -> Operand:
     kind, (a, b) = _sides(tree, columns)
-    return Operand(TRUTH, _pair(a, b, _COMPARED[type(tree)][kind.nan]))
+    return Operand(TRUTH, pair(a, b, _COMPARED[type(tree)][kind.nan]))
 
 
 def _distinct(tree: exp.Expression, columns: Columns) -> Operand:
@@ -208,7 +168,7 @@ def _is(tree: exp.Expression, columns: Columns) -> Operand:
 
 def _between(tree: exp.Expression, columns: Columns) -> Operand:
     kind, (a, low, high) = alike(*(compiled(tree.args[key], columns) for key in ("this", "low", "high")))
-    above, below = (_pair(a, end, _COMPARED[t][kind.nan]) for end, t in ((low, exp.GTE), (high, exp.LTE)))
+    above, below = (pair(a, end, _COMPARED[t][kind.nan]) for end, t in ((low, exp.GTE), (high, exp.LTE)))
 
     def value(row: Row) -> bool | None:
         v, w = above(row), below(row)
@@ -220,7 +180,7 @@ def _between(tree: exp.Expression, columns: Columns) -> Operand:
 def _in(tree: exp.Expression, columns: Columns) -> Operand:
     listed = [compiled(part, columns) for part in tree.expressions]
     kind, (a, *items) = alike(compiled(tree.this, columns), *listed)
-    tests = tuple(_pair(a, item, _COMPARED[exp.EQ][kind.nan]) for item in items)
+    tests = tuple(pair(a, item, _COMPARED[exp.EQ][kind.nan]) for item in items)
 
     def value(row: Row) -> bool | None:
         found: bool | None = False
@@ -243,39 +203,15 @@ def _like(tree: exp.Expression, columns: Columns) -> Operand:
 
 
 def _arithmetic(tree: exp.Expression, columns: Columns) -> Operand:
-    a, b = compiled(tree.this, columns), compiled(tree.expression, columns)
-    if not {a.kind.name, b.kind.name} <= {EXACT, DOUBLE}:
-        raise UncertainError(f"'{tree.sql()}'")
-    f = _SUMS.get(type(tree))
-    if a.kind.name == b.kind.name == EXACT and f is not None:
-        return _exact(a, b, f)
-    if f is None:
-        if type(tree) is exp.Mod and a.kind.name == b.kind.name == EXACT:
-            raise UncertainError(f"'{tree.sql()}' of whole numbers")
-        f = _QUOTIENTS[type(tree)]
-    return Operand(ANY_NUMBER, _pair(brought(a, NUMBER), brought(b, NUMBER), f))
-
-
-def _exact(a: Operand, b: Operand, f: Callable[[int, int], int]) -> Operand:
-    """Sums and products of whole numbers and decimals."""
-    if f is operator.mul:
-        scale = a.kind.scale + b.kind.scale
-        limit = SAFE if scale else min(a.kind.limit, b.kind.limit)
-    else:
-        kind, (a, b) = alike(a, b)
-        scale, limit = kind.scale, kind.limit
-    ends = [f(x, y) for x in (a.kind.low, a.kind.high) for y in (b.kind.low, b.kind.high)]
-    return Operand(exact(min(ends), max(ends), scale, limit), _pair(a, b, f), a.fixed and b.fixed)
+    return arithmetic(tree, compiled(tree.this, columns), compiled(tree.expression, columns))
 
 
 def _negative(tree: exp.Expression, columns: Columns) -> Operand:
-    a = compiled(tree.this, columns)
-    kind, of = a.kind, a.of
-    if kind.name == EXACT:
-        kind = exact(-kind.high, -kind.low, kind.scale, kind.limit)
-    elif kind.name != DOUBLE:
-        raise UncertainError(f"'{tree.sql()}'")
-    return Operand(kind, lambda row: None if (v := of(row)) is None else -v, a.fixed)
+    return negative(tree, compiled(tree.this, columns))
+
+
+def _cast(tree: exp.Expression, columns: Columns) -> Operand:
+    return cast(tree, compiled(tree.this, columns))
 
 
 def _joined(tree: exp.Expression, columns: Columns) -> Operand:
@@ -309,54 +245,11 @@ def _case(tree: exp.Expression, columns: Columns) -> Operand:
         sought = [compiled(case.this, columns) for case in cases]
         same, (subject, *sought) = alike(subject, *sought)
         if same.name != DOUBLE and all(one.fixed for one in sought):
-            return Operand(kind, _looked_up(subject, sought, then, otherwise))
-        tests = [_pair(subject, one, _COMPARED[exp.EQ][same.nan]) for one in sought]
-    return Operand(kind, _first(list(zip(tests, (value.of for value in then), strict=True)), otherwise.of))
-
-
-def _first(cases: Sequence[tuple[Closure, Closure]], otherwise: Closure) -> Closure:
-    def value(row: Row) -> Any:
-        for test, of in cases:
-            if test(row):
-                return of(row)
-        return otherwise(row)
-
-    return value
-
-
-def _looked_up(
-    subject: Operand, sought: Sequence[Operand], then: Sequence[Operand], otherwise: Operand
-) -> Closure:
-    """A CASE of one value against several known ones, the first of which counts where two are the same."""
-    of, other = subject.of, otherwise.of
-    found = {one.of({}): value.of for one, value in reversed(list(zip(sought, then, strict=True)))}
-    found[None] = other  # NULL is equal to nothing
-    return lambda row: found.get(of(row), other)(row)
-
-
-def _cast(tree: exp.Expression, columns: Columns) -> Operand:
-    """CASTs that cannot fail."""
-    to = tree.args["to"]
-    if to.args.get("expressions") or to.args.get("nested"):
-        raise UncertainError(f"'{tree.sql()}'")
-    made = compiled(tree.this, columns)
-    kind, of, type_ = made.kind, made.of, to.this
-    if type_ == _TYPE.DOUBLE and kind.name in (DOUBLE, EXACT, NULL):
-        found = brought(made, NUMBER)
-        return found if kind.name != NULL else constant(NUMBER, None)
-    if type_ in _WHOLE_TYPES and kind.name == EXACT and not kind.scale:
-        return Operand(exact(kind.low, kind.high, 0, _WHOLE_TYPES[type_]), of, made.fixed)
-    if type_ in _WHOLE_TYPES and kind.name == BOOLEAN:
-        return Operand(
-            exact(0, 1, 0, _WHOLE_TYPES[type_]), lambda row: None if (v := of(row)) is None else int(v)
-        )
-    if type_ == _TYPE.BOOLEAN and kind.name in (BOOLEAN, NULL):
-        return made if kind.name == BOOLEAN else constant(TRUTH, None)
-    if type_ in (_TYPE.VARCHAR, _TYPE.TEXT) and kind.name in (VARCHAR, BOOLEAN, NULL):
-        if kind.name == BOOLEAN:
-            return Operand(TEXT, lambda row: None if (v := of(row)) is None else "true" if v else "false")
-        return made if kind.name == VARCHAR else constant(TEXT, None)
-    raise UncertainError(f"'{tree.sql()}'")
+            return Operand(kind, looked_up(subject, sought, then, otherwise))
+        tests = [pair(subject, one, _COMPARED[exp.EQ][same.nan]) for one in sought]
+    return Operand(
+        kind, first_true(list(zip(tests, (value.of for value in then), strict=True)), otherwise.of)
+    )
 
 
 def _known_ones(tree: exp.Expression, columns: Columns) -> Operand:
@@ -376,7 +269,7 @@ _TWO, _FLAGS = frozenset({"this", "expression"}), frozenset({"typed", "safe"})
 _MAKERS: dict[type[exp.Expression], tuple[Callable[[exp.Expression, Columns], Operand], frozenset[str]]] = {
     exp.Paren: (_paren, frozenset({"this"})),
     exp.Column: (_column, frozenset({"this"})),
-    exp.Literal: (_literal, frozenset({"this", "is_string"})),
+    exp.Literal: (lambda tree, _: literal(tree), frozenset({"this", "is_string"})),
     exp.Boolean: (_boolean, frozenset({"this"})),
     exp.Null: (_null, frozenset()),
     exp.And: (_all_or_any, _TWO),

@@ -48,9 +48,8 @@ class RowQuery:
 def row_query(sql: str, inputs: Mapping[str, pa.DataType]) -> RowQuery | None:
     """The functions behind a query of `plan.Steps` over a block of these columns; None where one is not certain."""
     try:
-        return _made(
-            parse_one(sql, dialect="duckdb"), {name: _KINDS[type_] for name, type_ in inputs.items()}
-        )
+        kinds = {name: _KINDS[type_] for name, type_ in inputs.items() if type_ in _KINDS}
+        return _made(parse_one(sql, dialect="duckdb"), kinds)
     except (UncertainError, SqlglotError, RecursionError):
         return None
 

@@ -3,7 +3,8 @@
 A stage is decided in four steps: (1) the first stage in order that preempts and whose `enter` is true; else
 (2) the previous stage, if it is in this policy and its `exit` is not true; else (3) the first stage in order
 whose `enter` is true; else (4) the policy's default. NULL is not true; an omitted `exit` means "`enter` is
-not true". Every row is decided by itself, so a block of one equals a block of many.
+not true". Every row is decided by itself, so a block of one equals a block of many; a few rows are decided in plain
+Python (`few`), more by DuckDB (`engine`), with the same results.
 """
 
 from collections.abc import Sequence
