@@ -1,13 +1,12 @@
 """A person taken out of everything that Lifestage made of a shop, and the proof that nothing is left."""
 
 import argparse
-from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.command import bar, main, now, parser, say
 from training.exclusive import hold
+from training.places import FOUND, REMAINS, REMOVED, Places
 
 if TYPE_CHECKING:
     from lifestage.erasure.needles import Needles
@@ -21,46 +20,8 @@ was found, removed, searched, and what remains. The next 'prepare' leaves their 
 
 --dry-run only searches. Exit code 0: nothing is left in what is ours; 1: something is. Your own source files are named,
 never changed. Cut off at any moment: run it again."""
-FOUND, REMOVED, REMAINS = range(3)
-"""Columns of the table of places."""
 FAILED = 1
 """Exit code where something remains."""
-SHOWN = 40
-"""Rows of the table of places that are printed."""
-
-
-@dataclass
-class Places:
-    """What became of each place; the files of all scoring runs are one place."""
-
-    rows: dict[str, tuple[Counter[str], Counter[str], Counter[str]]] = field(default_factory=dict)
-    """Place -> found, removed, remains: what, and how many of it."""
-
-    def note(self, place: str, column: int, what: str, n: int = 1) -> None:
-        row = self.rows.setdefault(place, (Counter(), Counter(), Counter()))
-        row[column][what] += n
-
-    def remaining(self) -> list[str]:
-        return [place for place, row in self.rows.items() if row[REMAINS]]
-
-    def show(self) -> None:
-        """What remains first."""
-        if not self.rows:
-            return
-        rows = sorted(self.rows.items(), key=lambda row: (not row[1][REMAINS], row[0]))
-        lines = [
-            ("place", "found", "removed", "remains"),
-            *((name, *map(_counted, row)) for name, row in rows[:SHOWN]),
-        ]
-        widths = [max(len(line[i]) for line in lines) for i in range(4)]
-        for line in lines:
-            say("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
-        if len(rows) > SHOWN:
-            say(f"... and {len(rows) - SHOWN:,} more places")
-
-
-def _counted(found: Counter[str]) -> str:
-    return ", ".join(what if n == 1 else f"{n:,} x {what}" for what, n in sorted(found.items()))
 
 
 def forget(shop: "Shop", customers: list[str], *, dry_run: bool, aliases: bool) -> bool:
