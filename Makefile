@@ -12,7 +12,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export BENTOML_DO_NOT_TRACK = True
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: help demo pipeline serve test test-engines lint bench clean machine install install-dev
+.PHONY: help demo pipeline serve bento test test-heavy test-engines lint bench clean machine install install-dev
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -47,18 +47,26 @@ pipeline: install ## check, train, promote, score, report (CONFIG=configs/cdnow.
 serve: install ## serve the current release (CONFIG, HOST, PORT)
 	@$(BIN)/python -m serving --config $(CONFIG) --host $(HOST) --port $(PORT)
 
+bento: install ## the service with the current release in one package (CONFIG)
+	@$(BIN)/python -m pip install --quiet -e ".[train,serve,postgres]"
+	@$(BIN)/python -m serving.bento --config $(CONFIG)
+
 test: install-dev ## all tests, two files at a time
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+test-heavy: install-dev ## what takes minutes: fuzzing, malformed bodies, kill -9, full disks, a soak (SOAK_MINUTES=10)
+	@$(BIN)/python -m pytest -m heavy --timeout 3600 tests/serving tests/heavy
 
 test-engines: install-dev ## the tests of Spark (450 MB, Java 17) and PostgreSQL too, which else are skipped
 	@$(BIN)/python -m pip install --quiet -e ".[train,serve,dev,spark,postgres]"
 	@$(BIN)/python -m pytest tests/engines
 
-lint: install-dev ## style, types, borders between the parts
+lint: install-dev ## style, types, borders between the parts, known vulnerabilities of the pinned packages
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m tests.audit
 
 bench: install-dev ## measured figures of the README, each beside its peer
 	@$(BIN)/python -m tests.benchmarks

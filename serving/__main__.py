@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 DESCRIPTION = """Serve the current release of a shop: scores from raw histories (POST /v1/score), stored scores
 (GET /v1/customers/ID), stages of given scores (POST /v1/stage), the OpenAPI page at /. Ends at Ctrl-C."""
 BAD_INPUT = 2
-LOOPBACK = ("127.0.0.1", "::1")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -71,17 +70,24 @@ def examples(state: "State", address: str) -> str:
 
     from lifestage.errors import InputError
     from lifestage.localtime import day_of
+    from serving import access
     from serving.customers import example
+    from serving.keyfile import path_of
 
+    asked = access.key_asked(state.shop)
+    key = ' -H "authorization: Bearer $KEY"' if asked else ""
     try:
-        look_up = f"curl -s {address}/v1/customers/{quote(example(state.store), safe='')}"
+        # Where keys are asked for the output is a log, and no place for a customer's id.
+        shown = "CUSTOMER_ID" if asked else quote(example(state.store), safe="")
+        look_up = f"curl -s{key} {address}/v1/customers/{shown}"
     except InputError as error:
         look_up = f"(nothing to look up: {error})"
     day = day_of(state.release.manifest["as_of"], state.release.timezone)
     bought = [{"ordered_at": str(day - timedelta(days=ago)), "amount": 25.0} for ago in (200, 110, 30)]
     body = {"as_of": str(day), "customers": [{"customer_id": "C-17", "purchases": bought}]}
-    post = f"curl -s {address}/v1/score -H 'content-type: application/json' -d '{json.dumps(body)}'"
-    return f"Serving release {state.release.name} at {address} until Ctrl-C. Try:\n\n{look_up}\n{post}\n"
+    post = f"curl -s{key} {address}/v1/score -H 'content-type: application/json' -d '{json.dumps(body)}'"
+    who = f" Callers need an API key of {path_of(state.shop)}, here $KEY." if asked else ""
+    return f"Serving release {state.release.name} at {address} until Ctrl-C.{who} Try:\n\n{look_up}\n{post}\n"
 
 
 def announce(address: str, text: str) -> None:
@@ -97,7 +103,7 @@ def announce(address: str, text: str) -> None:
 
 def serve(state: "State", config: Path, host: str, port: int, workers: int) -> None:
     """Run the BentoML server until it is told to end."""
-    from serving.state import CONFIG
+    from serving.shop import CONFIG
 
     os.environ[CONFIG] = str(config.resolve())
     os.environ["BENTOML_DO_NOT_TRACK"] = "True"
@@ -116,22 +122,29 @@ def serve(state: "State", config: Path, host: str, port: int, workers: int) -> N
 def main() -> None:
     """Exit code 0 after Ctrl-C or SIGTERM, 2 and one sentence where it cannot start."""
     args = parser().parse_args()
+    from lifestage import settings
     from lifestage.errors import InputError
-    from serving.state import load
-    from serving.warmup import check
+    from serving import access
 
     try:
+        mode = access.launched_on(args.host)
+        access.check(settings.load(args.config), mode, args.config)
+        from serving.state import load
+        from serving.warmup import check
+
         state = load(args.config)
         check(state)  # a release that cannot score is refused here, not by a worker again and again
         check_address(args.host, args.port)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(BAD_INPUT) from None
-    if args.host not in LOOPBACK:
+    if mode == access.OPEN and not access.is_loopback(args.host):
         print(
-            f"warning: {args.host} is open to other machines, and the service asks nobody for a key",
+            f"warning: {args.host} is open to other machines, and {access.ACCESS}={access.OPEN}: nobody is asked for "
+            "a key",
             flush=True,
         )
+    os.environ[access.ACCESS] = mode
     try:
         serve(state, Path(args.config), args.host, args.port, args.workers)
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """The HTTP side: routes, their documentation, errors. Mounted into the BentoML service."""
 
+import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -13,13 +14,18 @@ from starlette.exceptions import HTTPException
 from serving import answers, models
 from serving.explain import explanations_of
 from serving.look_ups import look_ups
+from serving.model import model
+from serving.observed import fault, note
+from serving.openapi import guarded
 from serving.page import PAGE
 from serving.paths import UNKNOWN, asked_path
 from serving.problems import MEDIA_TYPE, ProblemError
-from serving.routes import PostRoute, clock, together
+from serving.routes import READING, PostRoute, clock, together
+from serving.rows import to_json
 from serving.score import scores_of
 from serving.stage import stage
 from serving.state import State
+from serving.traces import Traced
 
 DESCRIPTION = """Churn probability, customer lifetime value and lifecycle stage of every customer.
 
@@ -29,6 +35,7 @@ DESCRIPTION = """Churn probability, customer lifetime value and lifecycle stage 
 * **POST /v1/customers:batchGet** looks up to 1,000 of them up.
 * **GET /v1/stages** tells how many customers are in each stage, and what they are worth.
 * **POST /v1/stage** stages given features and scores under the policy of the release.
+* **GET /v1/model** says what is being served: release, models, grade, policy, stored run.
 
 Beside these: /livez, /healthz, /readyz, /metrics."""
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
@@ -45,6 +52,7 @@ app = FastAPI(
     redoc_url=None,
     redirect_slashes=False,
 )
+app.add_middleware(Traced)
 
 
 def loaded(request: Request) -> State:
@@ -106,6 +114,28 @@ for path, endpoint, answer, name, route in POSTS:
 app.include_router(look_ups(loaded))
 
 
+def described() -> dict[str, Any]:
+    """The OpenAPI description, with what the guard around the service asks for and answers."""
+    return app.openapi_schema or guarded(FastAPI.openapi(app))
+
+
+app.openapi = described  # type: ignore[method-assign]
+
+
+@app.get(
+    "/v1/model",
+    response_model=answers.ModelResponse,
+    responses={503: DOCUMENTED[503]},
+    summary="What is being served",
+)
+async def get_model(request: Request, serving: Loaded) -> Response:
+    """Release, models with their grade and metrics, policy, stored run, and whether a newer release was refused."""
+    reloader = getattr(request.app.state, "reloader", None)
+    status = reloader and reloader.status
+    answer = await asyncio.get_running_loop().run_in_executor(READING, model, serving, status, clock())
+    return Response(to_json(answer), media_type="application/json")
+
+
 @app.get("/", include_in_schema=False)
 def index() -> HTMLResponse:
     """The OpenAPI page, from this host alone."""
@@ -119,7 +149,8 @@ def unknown() -> None:
 
 
 @app.exception_handler(ProblemError)
-async def on_problem(_: Request, error: ProblemError) -> Response:
+async def on_problem(request: Request, error: ProblemError) -> Response:
+    note(request.scope, error=error.kind)
     return Response(error.body(), error.status, media_type=MEDIA_TYPE)
 
 
@@ -127,6 +158,7 @@ async def on_problem(_: Request, error: ProblemError) -> Response:
 async def on_http(request: Request, error: HTTPException) -> Response:
     """404 and 405 of the router."""
     status = HTTPStatus(error.status_code)
+    note(request.scope, error="no-such-operation")
     what = f"{request.method} {asked_path(request)[:256]}"
     problem = ProblemError(status, "no-such-operation", f"{what} does not exist; / describes what does")
     return Response(problem.body(), status, media_type=MEDIA_TYPE, headers=error.headers)
@@ -134,7 +166,6 @@ async def on_http(request: Request, error: HTTPException) -> Response:
 
 @app.exception_handler(Exception)
 async def on_fault(_: Request, __: Exception) -> Response:
-    """A fault of ours: logged with its traceback by the server, which the caller never sees."""
-    detail = "the service failed on this request; its log says why"
-    problem = ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail)
+    """A fault of ours: logged with its traceback by `Observed`, which the caller never sees."""
+    problem = fault()
     return Response(problem.body(), problem.status, media_type=MEDIA_TYPE)

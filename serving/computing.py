@@ -34,10 +34,11 @@ class _Job:
 
 
 class Computing:
-    """A thread that begins with the first job and ends with the process."""
+    """A thread that begins with the first job, and ends with the process or when another relieves it."""
 
     def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        """None: the thread that finds it leaves."""
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
@@ -48,6 +49,32 @@ class Computing:
     def together(self, work: Together, asked: Any, size: int) -> "asyncio.Future[Any]":
         """The answer of `work([..., asked, ...])` to `asked`, computed with those of the same `work` that wait."""
         return asyncio.wrap_future(self._put(_Job(work, asked, size, True, Future())))
+
+    def relieve(self, prepare: Callable[[], None]) -> None:
+        """Run `prepare` in a new thread beside the one that computes, then let it compute in its place.
+
+        What DuckDB prepares belongs to its thread: so a new release is warmed up while the old one serves, and with
+        the old thread goes what it kept. Every job is done once, in its turn. Raises what `prepare` raises; then the
+        old thread stays. One caller at a time, from outside the thread.
+        """
+        ready: Future[None] = Future()
+        threading.Thread(target=self._relieve, args=(prepare, ready), name="computing", daemon=True).start()
+        ready.result()
+
+    def _relieve(self, prepare: Callable[[], None], ready: "Future[None]") -> None:
+        try:
+            prepare()
+        except BaseException as error:
+            ready.set_exception(error)
+            return
+        with self._starting:
+            before, self._thread = self._thread, threading.current_thread()
+        if before is not None:
+            self._waiting.put(None)
+            before.join()
+        ready.set_result(None)
+        del prepare, ready, before
+        self._run()
 
     def waiting(self) -> int:
         """Requests that wait now."""
@@ -67,11 +94,16 @@ class Computing:
         while True:
             first = ahead or self._waiting.get()
             ahead = None
+            if first is None:
+                return
             jobs, size = [first], first.size
             while first.together and len(jobs) < MOST and size < MOST_BYTES:
                 try:
                     following = self._waiting.get_nowait()
                 except queue.Empty:
+                    break
+                if following is None:
+                    self._waiting.put(None)  # to be found once these are done
                     break
                 if not following.together or following.work != first.work:
                     ahead = following

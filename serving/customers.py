@@ -11,6 +11,7 @@ from lifestage.store import Store, Stored, StoreError
 from lifestage.store.values import instant_text
 from serving import models
 from serving.bodies import whole
+from serving.ids import known_as
 from serving.problems import ProblemError
 from serving.rows import to_json
 from serving.state import State
@@ -21,7 +22,7 @@ LOG = logging.getLogger("serving.store")
 def stored(state: State, customer_id: str) -> bytes:
     """The answer about one customer. Raises ProblemError: 404 unknown, 503 no scores yet, or none to be had."""
     with reading():
-        found = state.store.customers((customer_id,))
+        found = state.store.customers((known_as(state.shop, customer_id),))
         if found:
             one = found[0]
             return _answer(about(state, one.run, one["as_of"], one["release"], one["policy"]), _entry(one))
@@ -37,16 +38,17 @@ def stored(state: State, customer_id: str) -> bytes:
 def stored_many(state: State, body: bytes) -> bytes:
     """The answer about the customers that a body names, each once. Raises ProblemError as `stored`, and 400."""
     ids = tuple(dict.fromkeys(whole(models.BatchGetRequest, body).customer_ids))
+    asked = {known_as(state.shop, name): name for name in ids}
     with reading():
-        found = state.store.customers(ids)
+        found = state.store.customers(tuple(asked))
         if found:
             one = found[0]
             head = about(state, one.run, one["as_of"], one["release"], one["policy"])
         else:
             run = state.store.current() or {}
             head = about(state, run.get("run", ""), run.get("as_of", 0), run.get("release", ""), None)
-    known = {one.customer_id for one in found}
-    entries = ",".join(f'{{"customer_id":{_text(one.customer_id)},{_entry(one)}}}' for one in found)
+    known = {asked[one.customer_id] for one in found}
+    entries = ",".join(f'{{"customer_id":{_text(asked[one.customer_id])},{_entry(one)}}}' for one in found)
     unknown = _text([name for name in ids if name not in known])
     return _answer(head, f'"customers":[{entries}],"unknown":{unknown}')
 

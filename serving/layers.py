@@ -5,11 +5,22 @@ from typing import Any
 from bentoml import Service
 from starlette.types import ASGIApp
 
+from serving import protocol
+from serving.app import app
+from serving.guard import Guard
+from serving.observed import Observed
 from serving.paths import Patterns
+from serving.state import State
+
+
+def loaded() -> State | None:
+    """What this worker serves now, None until it does."""
+    return getattr(app.state, "serving", None)
 
 
 class LayeredService(Service[Any]):
     """A BentoML service behind the layers of this file."""
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
-        return Patterns(super().to_asgi(is_main=is_main))
+        protocol.install()
+        return Patterns(Observed(Guard(super().to_asgi(is_main=is_main), loaded)))

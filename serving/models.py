@@ -17,12 +17,19 @@ STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 Id = Annotated[str, Field(min_length=1, max_length=256)]
 Word = Annotated[str, Field(max_length=256)]
+WRITTEN = (
+    r"^(19[5-9]\d|20\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+    r"([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-](0\d|1[0-3]):[0-5]\d)?)?$"
+)
+"""A time as the OpenAPI page describes it: for its reader, since it is `record_values` that reads times."""
 Time = Annotated[
     str,
     Field(
         max_length=40,
-        description="ISO-8601 time or date; without an offset it is local time of the shop, a date its midnight.",
+        description="ISO-8601 time or date; without an offset it is local time of the shop, a date its midnight. "
+        "From 1950 to 2099.",
         examples=["1998-06-30T18:05:00+02:00", "1998-06-30"],
+        json_schema_extra={"pattern": WRITTEN},
     ),
 ]
 AsOf = Annotated[

@@ -13,10 +13,13 @@ from lifestage.history import History
 from lifestage.online import RecordError, history_from_records
 from lifestage.record_values import identifier, parse_instant
 from lifestage.schemas import PREVIOUS
-from lifestage.settings import Reasons
+from lifestage.settings import Reasons, Serving
 from serving.bodies import Failure, by_customer, name_of, none_left
+from serving.limits import check_count, too_many_rows
+from serving.metrics import observe_batch, observe_scores, observe_unknown
 from serving.models import Customer, Scored, ScoreRequest
 from serving.problems import ProblemError, bad, place
+from serving.routes import Answer
 from serving.rows import instant_text, rows, to_json
 from serving.state import State
 
@@ -33,10 +36,13 @@ class Asked:
     customers: list[Customer]
     places: list[int]
     """Of each customer in the request."""
-    ids: list[str]
     failures: list[Failure]
+    ids: list[str] = field(init=False)
     rows: list[dict[str, Any]] = field(default_factory=list)
     """Their scores, once there are."""
+
+    def __post_init__(self) -> None:
+        self.ids = [identifier(customer["customer_id"]) or "" for customer in self.customers]
 
     def fail(self, faults: dict[int, tuple[str, str]]) -> None:
         """Take customers out: position among `customers` -> path below the customer, message."""
@@ -49,15 +55,18 @@ class Asked:
         self.ids = [self.ids[i] for i in kept]
 
 
-def scores_of(state: State, bodies: Sequence[bytes], now: int) -> list[bytes | Exception]:
-    """The answers to requests that came together, one each; each the same as if it had come alone."""
+def scores_of(
+    state: State, bodies: Sequence[bytes], now: int, *, counted: bool = True
+) -> list[Answer | Exception]:
+    """The answers to requests that came together, one each, each the same as if it had come alone; `counted` in the
+    metrics."""
     answers: list[Asked | Exception] = []
     for body in bodies:
         try:
             answers.append(read(state, body, now))
         except ProblemError as problem:
             answers.append(problem)
-    score(state, [asked for asked in answers if isinstance(asked, Asked)])
+    score(state, [asked for asked in answers if isinstance(asked, Asked)], counted=counted)
     return [answer(state, a, "scores") if isinstance(a, Asked) else a for a in answers]
 
 
@@ -65,30 +74,30 @@ def read(state: State, body: bytes, now: int) -> Asked:
     """Raises ProblemError where nothing of the request can be scored."""
     request, places, failures = by_customer(ScoreRequest, body)
     as_of = instant_of(request.as_of, now, state.release.timezone)
-    return asked_of(request.customers, places, failures, as_of, None if request.reasons else NO_REASONS)
-
-
-def asked_of(
-    customers: list[Customer], places: list[int], failures: list[Failure], as_of: int, reasons: Reasons | None
-) -> Asked:
-    """The request without the customers who stand in it twice."""
-    ids = [identifier(customer["customer_id"]) or "" for customer in customers]
-    asked = Asked(as_of, reasons, customers, places, ids, failures)
-    if len(set(ids)) < len(ids) or "" in ids:
-        seen = Counter(ids)
-        faults = {
-            i: (".customer_id", "stands twice in one request; give all rows in one record")
-            for i, name in enumerate(ids)
-            if seen[name] > 1
-        }
-        faults |= {
-            i: (".customer_id", "is blank; give the customer's id") for i, name in enumerate(ids) if not name
-        }
-        asked.fail(faults)
+    asked = Asked(as_of, None if request.reasons else NO_REASONS, request.customers, places, failures)
+    take_out(asked, state.shop.serving)
     return asked
 
 
-def score(state: State, requests: Sequence[Asked]) -> None:
+def take_out(asked: Asked, limits: Serving) -> None:
+    """Take out who cannot be scored, by what their rows need not be read for. Raises ProblemError for too many."""
+    check_count(len(asked.customers) + len(asked.failures), limits)
+    faults: dict[int, tuple[str, str]] = {}
+    for i, customer in enumerate(asked.customers):
+        if over := too_many_rows(customer, limits):
+            faults[i] = (f".{over[0]}", over[1])
+    if len(set(asked.ids)) < len(asked.ids) or "" in asked.ids:
+        seen = Counter(asked.ids)
+        for i, name in enumerate(asked.ids):
+            if not name:
+                faults[i] = (".customer_id", "is blank; give the customer's id")
+            elif seen[name] > 1:
+                faults[i] = (".customer_id", "stands twice in one request; give all rows in one record")
+    if faults:
+        asked.fail(faults)
+
+
+def score(state: State, requests: Sequence[Asked], *, counted: bool = True) -> None:
     """Fill the rows of each; whose history cannot be read is taken out of its request."""
     waiting = [asked for asked in requests if asked.customers]
     while waiting:
@@ -101,17 +110,21 @@ def score(state: State, requests: Sequence[Asked]) -> None:
                 taken.append(asked)
             else:
                 later.append(asked)
-        _score_block(state, taken)
+        _score_block(state, taken, counted)
         waiting = later
 
 
-def _score_block(state: State, taken: Sequence[Asked]) -> None:
+def _score_block(state: State, taken: Sequence[Asked], counted: bool) -> None:
     history, previous = _history(state, taken)
     if not len(history):
         return
     table = decide_block(
         history, taken[0].as_of, state.release, previous, threads=1, reasons_for=taken[0].reasons
     )
+    if counted:
+        observe_batch(len(history), len(taken))
+        observe_scores(table)
+        observe_unknown(history, state.release.churn.spec)
     scored, start = rows(table), 0
     for asked in taken:
         asked.rows = scored[start : start + len(asked.customers)]
@@ -126,8 +139,11 @@ def _history(state: State, taken: Sequence[Asked]) -> tuple[History, pa.Table]:
         try:
             return history_from_records(customers, zone, types), previous_stages(customers, zone)
         except RecordError:
-            for asked in taken:
-                asked.fail(_faults(asked.customers, 0, zone, types))
+            faults = [_faults(asked.customers, 0, zone, types) for asked in taken]
+            if not any(faults):
+                raise
+            for asked, found in zip(taken, faults, strict=True):
+                asked.fail(found)
 
 
 def _faults(customers: list[Customer], first: int, zone: str, types: Any) -> dict[int, tuple[str, str]]:
@@ -145,19 +161,18 @@ def _faults(customers: list[Customer], first: int, zone: str, types: Any) -> dic
     return {}
 
 
-def answer(state: State, asked: Asked, name: str) -> bytes | Exception:
+def answer(state: State, asked: Asked, name: str) -> Answer | Exception:
     """The answer's JSON, or the problem that nobody could be scored."""
     failures = sorted(asked.failures, key=lambda failure: failure.index)
     if not asked.rows:
         return none_left(failures)
-    return to_json(
-        {
-            "as_of": instant_text(asked.as_of),
-            **state.facts,
-            name: asked.rows,
-            "errors": [failure.entry() for failure in failures],
-        }
-    )
+    content = {
+        "as_of": instant_text(asked.as_of),
+        **state.facts,
+        name: asked.rows,
+        "errors": [failure.entry() for failure in failures],
+    }
+    return Answer(to_json(content), len(asked.rows))
 
 
 def instant_of(as_of: str | None, now: int, zone: str) -> int:

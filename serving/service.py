@@ -15,9 +15,10 @@ import sys
 import bentoml
 
 from lifestage.errors import InputError
-from serving import state
+from serving import access, logs, metrics, state
 from serving.app import app
 from serving.layers import LayeredService
+from serving.reload import Reloader
 from serving.warmup import warm_up
 
 
@@ -34,20 +35,36 @@ class Lifestage:
     """Churn, CLV and lifecycle stage of customers, from one release."""
 
     def __init__(self) -> None:
+        logs.start()
         loaded = state.from_environment()
         warm_up(loaded)
         state.settle()
         app.state.serving = loaded
+        app.state.reloader = self._reloader = Reloader(app.state, loaded)
+        self._reloader.start()
 
     def __is_ready__(self) -> bool:
         return getattr(app.state, "serving", None) is not None
 
+    def __metrics__(self, text: str) -> str:
+        """BentoML's metrics and the counters of all workers, then what holds for this worker now."""
+        about = self._reloader.status
+        failing = about.failed is not None
+        serving: state.State = app.state.serving
+        return text + metrics.now_lines(serving, about.loaded_at, about.checked_at, failing, about.store_up)
+
+    @bentoml.on_shutdown
+    def end(self) -> None:
+        """No new release any more; the last log lines."""
+        self._reloader.stop()
+        logs.stop()
+
     @bentoml.on_deployment
     @staticmethod
     def check() -> None:
-        """Refuse to start without a release, before any worker does."""
+        """Refuse to start without a release, or a key where one is needed, before any worker does."""
         try:
-            state.from_environment()
+            access.check(state.from_environment().shop, access.mode())
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             raise SystemExit(2) from None

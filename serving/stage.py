@@ -13,6 +13,7 @@ from lifestage.lifecycle.columns import DERIVED, Published
 from lifestage.lifecycle.policy import Policy
 from lifestage.lifecycle.staging import columns_read
 from lifestage.record_values import RecordError, identifier
+from serving.limits import check_count
 from serving.models import StageRequest
 from serving.problems import bad
 from serving.rows import instant_text, rows
@@ -27,6 +28,7 @@ Columns = dict[str, list[Any]]
 
 def stage(state: State, request: StageRequest, now: int) -> dict[str, Any]:
     """One staged row per customer, in the request's order."""
+    check_count(len(request.customers), state.shop.serving)
     zone, policy = state.release.timezone, state.release.policy
     as_of = instant_of(request.as_of, now, zone)
     block = _block(state, request)

@@ -4,6 +4,7 @@ Imports nothing heavy: `--help` must answer at once.
 """
 
 import argparse
+import errno
 import os
 import re
 import shlex
@@ -19,6 +20,15 @@ from typing import Any, NoReturn
 # Idle OpenMP threads wait asleep: awake, they slow LightGBM down many times on a machine that is not its own.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 BAD_INPUT = 2
+DISK_FAULTS = {
+    errno.ENOSPC: ("no space left on the disk", "free some, or set output_dir to another disk"),
+    errno.EDQUOT: ("the quota of the disk is used up", "free some, or set output_dir to another disk"),
+    errno.EFBIG: ("file too large for the limit set here (ulimit -f)", "raise it"),
+    errno.EROFS: ("the disk is read-only", "make it writable, or set output_dir to another one"),
+    errno.EACCES: ("permission denied", "give this user the right to write there"),
+    errno.EPERM: ("operation not permitted", "give this user the right to write there"),
+}
+"""Number of an error of the operating system -> what is wrong, what to do."""
 _COMMAND = re.compile(r"(?<![\w./-])python(?= -m training\b)")
 
 
@@ -111,9 +121,21 @@ def main(made: argparse.ArgumentParser, run: Callable[[argparse.Namespace], Any]
     except BrokenPipeError:  # the reader, e.g. head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    except OSError as error:
+        if error.errno not in DISK_FAULTS:
+            raise
+        print(f"error: {disk_fault(error)}", file=sys.stderr)
+        raise SystemExit(BAD_INPUT) from None
     except KeyboardInterrupt:
         print("stopped; nothing half-written is in use", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def disk_fault(error: OSError) -> str:
+    """One sentence for an error whose number is in DISK_FAULTS."""
+    where = f"{os.fspath(error.filename)}: " if error.filename else ""
+    reason, advice = DISK_FAULTS[error.errno or 0]
+    return f"{where}{reason}; {advice}, then run the same again; nothing half-written is in use"
 
 
 def _not_installed(error: ModuleNotFoundError) -> NoReturn:

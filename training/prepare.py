@@ -47,6 +47,14 @@ def _has_tables(shop: "Shop") -> bool:
     return any(source.table for source in shop.sources.given.values())
 
 
+def stamp_of(shop: "Shop", as_of: date | None) -> str:
+    """What a history was made of: its key, then what changes with the list of the forgotten, where there is one."""
+    from lifestage.privacy import open_privacy
+
+    privacy = open_privacy(shop.output, shop.privacy.hash_ids)
+    return " ".join(part for part in (_key(shop, as_of) + privacy.stamp, privacy.forgotten.stamp) if part)
+
+
 def history(shop: "Shop", as_of: date | None, *, fresh: bool = False) -> "HistoryFile":
     """The history of a shop as of a day, made anew only where its sources or settings have changed, or `fresh`."""
     from lifestage import engines
@@ -56,7 +64,7 @@ def history(shop: "Shop", as_of: date | None, *, fresh: bool = False) -> "Histor
     hold(shop.output)
     path = shop.output / "history.parquet"
     stamp = shop.output / "history.key"
-    key = _key(shop, as_of)
+    key = stamp_of(shop, as_of)
     if not fresh and path.exists() and stamp.is_file() and stamp.read_text() == key:
         try:
             file = engines.open_history(shop, path)
@@ -104,6 +112,9 @@ def describe(file: "HistoryFile") -> None:
         f"{file.customers:,} customers from {shown(facts['first_row'], zone)}, as of "
         f"{shown(facts['as_of'], zone)}; labels complete up to {shown(facts['observed_until'], zone)} ({zone})"
     )
+    if left := facts["report"].get("forgotten"):
+        people = "customer" if left["customers"] == 1 else "customers"
+        say(f"{left['rows']:,} rows of {left['customers']:,} forgotten {people} left out")
     silent = (facts["as_of"] - facts["observed_until"]) // DAY - 1
     if silent > SILENT_DAYS:
         say(f"note: nobody has bought in the {silent} days before as_of; is that so, or are the data older?")

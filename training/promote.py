@@ -61,6 +61,13 @@ def worth_promoting(tracker: "Tracker", shop: "Shop", wanted: str) -> str:
     return CHAMPION
 
 
+def _id_key(shop: "Shop") -> str:
+    """The fingerprint of the key that customer ids are hashed with; empty where they are not."""
+    from lifestage.privacy import open_privacy
+
+    return open_privacy(shop.output, shop.privacy.hash_ids).stamp
+
+
 def promote(
     shop: "Shop", as_of: date | None, churn_version: str, clv_version: str, *, replace_newer: bool = False
 ) -> Path:
@@ -117,6 +124,7 @@ def promote(
                 "reasons": shop.scoring.reasons.model_dump(),
                 "versions_registered": {v.model: v.version for v in versions},
                 "metrics": {v.model: dict(v.metrics) for v in versions},
+                **({"id_key": id_key} if (id_key := _id_key(shop)) else {}),
                 "out_of_time": bool(versions[0].metrics.get("out_of_time", 1.0)),
             }
             release.write(

@@ -18,8 +18,9 @@ from lifestage.decision import condition_columns
 from lifestage.history import History
 from lifestage.labels import Definition
 from lifestage.labels.definitions import after_days
+from lifestage.lifecycle.blocks import RFM
 from lifestage.lifecycle.policy import Policy
-from lifestage.lifecycle.staging import RFM, columns_read, stage_codes
+from lifestage.lifecycle.staging import columns_read, stage_codes
 from lifestage.localtime import DAY, day_of, instant, midnight, moment
 from lifestage.ragged import Floats, Ints
 from lifestage.release import NO_REASONS, Release

@@ -4,7 +4,8 @@
 customer's row does not depend on who else is in the block.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,7 @@ from lifestage.lifecycle import journey
 from lifestage.lifecycle.columns import JOURNEY
 from lifestage.lifecycle.policy import Policy
 from lifestage.lifecycle.staging import assign, columns_read
-from lifestage.one_order import of_one_order
+from lifestage.one_order import ONE_ORDER_READS, of_one_order
 from lifestage.ragged import Bools, Floats
 from lifestage.release import Release
 from lifestage.schemas import PREVIOUS, SCORE
@@ -66,12 +67,13 @@ def condition_columns(
     threads: int = 0,
     journeys: bool | None = None,
     reasons_for: Reasons | None = None,
+    only: Collection[str] | None = None,
 ) -> dict[str, pa.Array]:
     """Every column of a block that conditions may read, before staging: null where a float is NaN.
 
     Columns of tables that the shop lacks are left out, and so are those of columns.JOURNEY where the release's policy
     reads none of them; `journeys` asks for them or forgoes them. Also the reasons of the churn probability, for whom
-    `reasons_for` wants them (None: the release's own rule).
+    `reasons_for` wants them (None: the release's own rule). `only`: of the numbers, those of these names.
     """
     view = history.before(as_of)
     catalogue = feature_families.catalogue(release.churn.spec)
@@ -89,6 +91,8 @@ def condition_columns(
     floats = {**features, **scores, **rfm}
     columns: dict[str, pa.Array] = {"customer_id": history.customer_id, "eligible": pa.array(eligible)}
     for name, values in floats.items():
+        if only is not None and name not in only:
+            continue
         type_ = SCORE.field(name).type if name in SCORE.names else pa.float64()
         columns[name] = _array(values, type_)
     for name in feature_families.categorical(release.churn.spec):
@@ -115,6 +119,12 @@ def reads_journeys(policy: Policy) -> bool:
     return not JOURNEY.keys().isdisjoint(columns_read(policy))
 
 
+@lru_cache(maxsize=8)
+def _needed(policy: Policy) -> frozenset[str]:
+    """What a score row and its staging read."""
+    return frozenset((*SCORE.names, *columns_read(policy), *ONE_ORDER_READS))
+
+
 def decide_block(
     history: History,
     as_of: int,
@@ -130,7 +140,9 @@ def decide_block(
     LightGBM, 0 = all cores; no figure depends on it. `reasons_for`: who gets reasons of the churn probability, in place
     of the release's own rule.
     """
-    columns = condition_columns(history, as_of, release, threads=threads, reasons_for=reasons_for)
+    columns = condition_columns(
+        history, as_of, release, threads=threads, reasons_for=reasons_for, only=_needed(release.policy)
+    )
     return finish(columns, as_of, release, previous)
 
 
@@ -157,12 +169,16 @@ def finish(
         if field.name in constant:
             out.append(pa.array([constant[field.name].as_py()] * n, field.type))
         elif field.name in staged.schema.names:
-            out.append(staged.column(field.name).combine_chunks().cast(field.type))
+            out.append(_typed(staged.column(field.name).combine_chunks(), field.type))
         elif field.name in columns:
-            out.append(columns[field.name].cast(field.type))
+            out.append(_typed(columns[field.name], field.type))
         else:
             out.append(pa.nulls(n, field.type))
     return pa.table(out, schema=SCORE)
+
+
+def _typed(column: pa.Array, type_: pa.DataType) -> pa.Array:
+    return column if column.type == type_ else column.cast(type_)
 
 
 def align(previous: pa.Table | None, ids: pa.Array) -> pa.Table | None:

@@ -19,12 +19,15 @@ UNTOLD = {
 }
 
 
+ONE_ORDER_READS = frozenset({"purchase_days", "p_alive"})
+
+
 def of_one_order(columns: Collection[str], order_model: str | None, language: str) -> tuple[Speaker, ...]:
     """The sentence for customers with one purchase day.
 
     None without an order model, or where `columns`, which a caller may have chosen, do not tell who they are.
     """
-    if order_model is None or not {"purchase_days", "p_alive"} <= set(columns):
+    if order_model is None or not set(columns) >= ONE_ORDER_READS:
         return ()
     template = (UNTOLD if order_model == ALIVE_UNTIL_LEFT else JUDGED)[language].format(
         model=LABELS[order_model]

@@ -82,10 +82,19 @@ def write(
     return bundle.write(folder / name, "release", files, {"name": name, **meta})
 
 
-def load(folder: Path) -> Release:
-    """The release in `folder`, every file compared with its checksum. Raises InputError."""
+def load(folder: Path, before: Release | None = None) -> Release:
+    """The release in `folder`, every file compared with its checksum. Raises InputError.
+
+    Where `before` has the same policy over the same features, its checked policy is taken: checking one anew is most
+    of the work, and what was prepared for it stays useful.
+    """
     manifest = bundle.read(folder, "release")
     churn = ChurnModel.load(folder / "churn")
+    source = (folder / "policy.yaml").read_text(encoding="utf-8")
+    if before is not None and (before.policy.source, before.churn.spec) == (source, churn.spec):
+        policy = before.policy
+    else:
+        policy = parse_text(source, f"{folder.name}/policy.yaml", churn.spec)
     return Release(
         name=manifest["name"],
         timezone=manifest["timezone"],
@@ -93,9 +102,7 @@ def load(folder: Path) -> Release:
         churn=churn,
         clv=ClvModel.load(folder / "clv") if "clv/manifest.json" in manifest["files"] else None,
         references=references.from_bytes((folder / "references.parquet").read_bytes()),
-        policy=parse_text(
-            (folder / "policy.yaml").read_text(encoding="utf-8"), f"{folder.name}/policy.yaml", churn.spec
-        ),
+        policy=policy,
         manifest=manifest,
         reasons=validate(
             Reasons,

@@ -62,6 +62,13 @@ def part_lifecycle() -> None:
     lifecycle.run()
 
 
+def part_serving() -> None:
+    """The scoring service beside an empty BentoML endpoint: look-ups, raw histories, many callers, many customers."""
+    from tests.benchmarks import serving
+
+    serving.run()
+
+
 def part_simulate() -> None:
     """The simulated shop with a million customers."""
     with tempfile.TemporaryDirectory() as folder:
@@ -85,6 +92,7 @@ PARTS = {
     "churn": part_churn,
     "clv": part_clv,
     "lifecycle": part_lifecycle,
+    "serving": part_serving,
     "simulate": part_simulate,
     "demo": part_demo,
 }

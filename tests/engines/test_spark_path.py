@@ -24,6 +24,8 @@ from lifestage.history_file import HistoryFile
 from lifestage.lifecycle import policy
 from lifestage.localtime import midnight
 from lifestage.order_columns import fit_orders
+from lifestage.privacy import KEY, Forgotten, hasher
+from lifestage.privacy.forgotten import write
 from lifestage.readiness import assess
 from lifestage.runs import score_run
 from lifestage.store import open_store
@@ -199,6 +201,23 @@ def test_other_definitions(both: type[Any], document: Row, tmp_path: Path, defin
     ours, theirs = pair.made()
     pair.alike(ours, theirs)
     assert assess(pair.pyspark, theirs).to_json() == assess(pair.duckdb, ours).to_json()
+
+
+def test_hashed_ids_and_forgotten_people(
+    both: type[Any], document: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY, "k" * 32)
+    pair = both({**document, "privacy": {"hash_ids": True}}, tmp_path)
+    aliases = pq.read_table(document["sources"]["identities"]["path"])
+    who = aliases["customer_id"][0].as_py()
+    for shop in pair.shops:
+        write(shop.output, Forgotten("salt").plus(hasher("k" * 32)([who])))
+    ours, theirs = pair.made()
+    pair.alike(ours, theirs)
+    assert ours.facts["report"]["forgotten"]["customers"] == 1
+    texts = str([pq.read_table(part).to_pylist() for part in theirs.files])
+    assert "C0000" not in texts
+    assert not any(b"C0000" in content for content in files_in(tmp_path).values())
 
 
 def test_samples_come_back_as_they_are_here(prepared: tuple[Any, HistoryFile, HistoryFile]) -> None:

@@ -34,6 +34,8 @@ def post(served: Any, path: str, body: Any) -> httpx.Response:
 
 def same_bits(a: Any, b: Any) -> bool:
     """Equal values of equal types; floats by their digits, so that 0.0 and -0.0 differ."""
+    if isinstance(a, dict) and isinstance(b, dict):  # whose names have no order
+        a, b = sorted(a.items()), sorted(b.items())
     return repr(a) == repr(b)
 
 

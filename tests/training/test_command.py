@@ -1,5 +1,6 @@
 """What every script prints can be copied and run; a Python without the packages is told in one sentence."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from training.command import python, runnable
+from training.command import disk_fault, main, parser, python, runnable
 from training.promote import go_back
 
 ROOT = Path(__file__).parents[2]
@@ -90,3 +91,37 @@ def test_the_way_back_prints_what_the_way_forward_does(
         f"{python()} -m training.score --config my.yaml --flow-months 12    # stages the past months" in told
     )
     assert "compare like with like" in told
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.ENOSPC, "no space left on the disk; free some"),
+        (errno.EROFS, "the disk is read-only; make it writable"),
+        (errno.EACCES, "permission denied; give this user the right"),
+        (errno.EFBIG, "file too large for the limit set here"),
+    ],
+)
+def test_a_disk_that_takes_no_more_is_one_sentence(
+    number: int, reason: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(_: object) -> None:
+        raise OSError(number, os.strerror(number), "var/shop/history.parquet")
+
+    monkeypatch.setattr(sys, "argv", ["score", "--config", "shop.yaml"])
+    with pytest.raises(SystemExit) as ended:
+        main(parser("score", ""), run)
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"error: var/shop/history.parquet: {reason}")
+    assert "nothing half-written is in use" in told
+    assert disk_fault(OSError(number, "x")).startswith(reason)  # of no file in particular
+
+
+def test_any_other_fault_of_the_system_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(_: object) -> None:
+        raise OSError(errno.ECHILD, "no child")
+
+    monkeypatch.setattr(sys, "argv", ["score", "--config", "shop.yaml"])
+    with pytest.raises(OSError, match="no child"):
+        main(parser("score", ""), run)

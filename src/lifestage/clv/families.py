@@ -61,7 +61,14 @@ class Family(Protocol):
     ) -> Floats: ...
 
     def next_order_quantile(
-        self, params: Any, share: float, t: float | Floats, x: Floats, T: Floats
+        self,
+        params: Any,
+        share: float | Floats,
+        t: float | Floats,
+        x: Floats,
+        T: Floats,
+        *,
+        some: Floats | None = None,
     ) -> Floats: ...
 
     def order_counts_given_alive(

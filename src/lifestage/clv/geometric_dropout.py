@@ -131,12 +131,15 @@ def probability_of_order(t: float | Floats, R: Floats, A: Floats) -> Floats:
     return np.asarray(-expm1(-R * log1p(t / A)), np.float64)
 
 
-def next_order_quantile(share: float, t: float | Floats, R: Floats, A: Floats) -> Floats:
+def next_order_quantile(
+    share: float | Floats, t: float | Floats, R: Floats, A: Floats, some: Floats | None = None
+) -> Floats:
     """One per customer: time by which the next order has come with probability `share`, given one within t.
 
-    Inverse of `probability_of_order`; having left or not cancels, as nobody gone orders.
+    Inverse of `probability_of_order` (`some`, where it is known already); having left or not cancels, as nobody gone
+    orders.
     """
-    within = share * probability_of_order(t, R, A)
+    within = share * (probability_of_order(t, R, A) if some is None else some)
     return np.asarray(np.minimum(A * expm1(-log1p(-within) / R), t), np.float64)
 
 

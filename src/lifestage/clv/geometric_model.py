@@ -76,10 +76,20 @@ class GeometricModel:
         return alive * self.probability_of_order_given_alive(params, t, x, T)
 
     def next_order_quantile(
-        self, params: BetaGeoParams, share: float, t: float | Floats, x: Floats, T: Floats
+        self,
+        params: BetaGeoParams,
+        share: float | Floats,
+        t: float | Floats,
+        x: Floats,
+        T: Floats,
+        *,
+        some: Floats | None = None,
     ) -> Floats:
-        """One per customer: time by which the next order has come with probability `share`, given one within t."""
-        return law.next_order_quantile(share, t, params.r + x, params.alpha + T)
+        """One per customer: time by which the next order has come with probability `share`, given one within t.
+
+        some: `probability_of_order_given_alive` of the customers, where it is known already.
+        """
+        return law.next_order_quantile(share, t, params.r + x, params.alpha + T, some)
 
     def order_counts_given_alive(
         self, params: BetaGeoParams, t: float | Floats, x: Floats, T: Floats, most: int

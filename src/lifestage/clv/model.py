@@ -12,13 +12,13 @@ import numpy as np
 from lifestage import bundle
 from lifestage.clv import gamma_gamma, gamma_gamma_strata, spend_law
 from lifestage.clv.clock import Clock
-from lifestage.clv.compress import Compressed, compress, distinct
+from lifestage.clv.compress import Compressed, compress, once
 from lifestage.clv.covariate_fit import CovariateFit, fit_covariates
 from lifestage.clv.covariates import Covariate, groups, moved, shifts
 from lifestage.clv.families import FAMILIES, Family
 from lifestage.clv.gamma_gamma import SpendParams, params_from_json, params_to_json
 from lifestage.clv.order_choice import fit_orders
-from lifestage.clv.order_laws import order_laws
+from lifestage.clv.order_laws import next_orders, order_laws
 from lifestage.clv.summary import Summary
 from lifestage.clv.value import discounted_value, future_orders
 from lifestage.errors import InputError
@@ -184,7 +184,7 @@ class ClvModel:
         p_alive = family.probability_alive(params, x, t_x, T)
         value = gamma_gamma.expected_order_value(self.gamma_gamma, x, some.monetary_value)
         # Given alive, the future depends on (x, T) only: the costly part is done once per distinct pair.
-        index, number = distinct(x, T)
+        index, number = once(x, T)
         x_, T_ = x[index], T[index]
         orders, discounted = future_orders(
             lambda t: family.order_rate_given_alive(params, t, x_, T_),
@@ -194,36 +194,39 @@ class ClvModel:
             lambda t: clock.days(some.cutoff_day, t),
         )
         p_order = family.probability_of_order_given_alive(params, horizon, x_, T_)
-        points = {
-            name: clock.days(
-                some.cutoff_day, family.next_order_quantile(params, share, horizon, x_, T_)[number]
-            )
-            for name, share in QUANTILES.items()
-        }
+        shares = tuple(QUANTILES.values())
+        points = next_orders(family, params, (x_, T_, p_order), horizon, shares)
+        points = clock.days(some.cutoff_day, points)
         return {
             "p_alive": p_alive,
             "expected_orders": p_alive * orders[number],
             "expected_order_value": value,
             "clv": discounted_value(p_alive, discounted[number], value, self.margin),
             "p_order": p_alive * p_order[number],
-            **points,
-            **self._spend_points(params, some, (t_x, T), horizon),
+            **{name: point[number] for name, point in zip(QUANTILES, points, strict=True)},
+            **self._spend_points(params, some, (t_x, T), horizon, p_alive),
         }
 
     def _spend_points(
-        self, params: Any, some: Summary, times: tuple[Floats, Floats], horizon: float
+        self,
+        params: Any,
+        some: Summary,
+        times: tuple[Floats, Floats],
+        horizon: float,
+        alive: Floats | None = None,
     ) -> dict[str, Floats]:
         """Quantiles of spend: in spend units they hang on (x, t_x, T) alone, so once per distinct history."""
         t_x, T = times
-        index, number = distinct(some.frequency, t_x, T)
+        index, number = once(some.frequency, t_x, T)
         x = some.frequency[index]
-        shape, unit = spend_law.unit_shape(self.gamma_gamma, x), spend_law.spend_unit
-        found = {name: np.empty(len(index)) for name in SPEND_POINTS}
-        for rows, counts in order_laws(self.family, params, (x, t_x[index], T[index]), horizon):
-            for name, share in SPEND_POINTS.items():
-                found[name][rows] = spend_law.unit_quantile(self.gamma_gamma.p, shape[rows], counts, share)
-        scale = unit(self.gamma_gamma, some.frequency, some.monetary_value)
-        return {name: values[number] * scale for name, values in found.items()}
+        shape, p = spend_law.unit_shape(self.gamma_gamma, x), self.gamma_gamma.p
+        known = None if alive is None else alive[index]
+        laws = order_laws(self.family, params, (x, t_x[index], T[index]), horizon, alive=known)
+        shares, found = tuple(SPEND_POINTS.values()), np.empty((len(SPEND_POINTS), len(index)))
+        for rows, counts in spend_law.joined(laws):
+            found[:, rows] = spend_law.unit_quantiles(p, shape[rows], counts, shares)
+        unit = spend_law.spend_unit(self.gamma_gamma, some.frequency, some.monetary_value)
+        return {name: points[number] * unit for name, points in zip(SPEND_POINTS, found, strict=True)}
 
     def save(self, folder: Path, meta: Mapping[str, Any], files: Mapping[str, bytes] | None = None) -> Path:
         """Write the model as a bundle: `clv.json`, the further `files`, and `meta` in the manifest."""

@@ -15,11 +15,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, expm1, exprel, gammaln, log1p, psi
 
+from lifestage.clv import pareto_counts
 from lifestage.clv.compress import Compressed
-from lifestage.clv.decay_integral import BLOCK, decay_integral, decay_means
+from lifestage.clv.decay_integral import columns, decay_integral, decay_means
 from lifestage.clv.maximise import Objective, dot
 from lifestage.clv.value import _nodes
-from lifestage.ragged import Bools, Floats, Ints
+from lifestage.ragged import Floats
 
 
 class ParetoParams(NamedTuple):
@@ -43,15 +44,10 @@ TIME = (1, 3)
 MOVED = ((1, -1), (3, -1))
 """(Place, sign) of the parameter that a covariate of the order rate moves, and of that of leaving."""
 Params = ParetoParams
+order_counts_given_alive = pareto_counts.order_counts_given_alive
 # of (log r, log alpha, log s, log beta), times in units of the largest T
 BOUNDS = np.log(np.array([[1e-5, 1e3], [1e-4, 1e4], [1e-4, 1e3], [1e-4, 1e4]]))
 STARTS = np.log(np.array([[0.5, 0.2, 0.6, 0.3], [1.0, 1.0, 1.0, 1.0], [0.7, 0.5, 0.1, 0.5]]))
-
-COUNT_NODES_FOR_SHARPNESS_AND_SPAN = (
-    *((24, 3.0, 3.0), (32, 4.0, 5.0), (48, 6.0, 5.0), (64, 13.0, 7.0), (96, 25.0, 12.0)),
-    *((192, 50.0, np.inf), (384, 100.0, np.inf), (768, np.inf, np.inf)),
-)
-"""How many nodes give the law of the number of orders to ten digits; see `order_counts_given_alive`."""
 
 
 def log_odds_gone(params: ParetoParams, x: Floats, t_x: Floats, T: Floats) -> Floats:
@@ -60,7 +56,7 @@ def log_odds_gone(params: ParetoParams, x: Floats, t_x: Floats, T: Floats) -> Fl
     FH eqs. (36) and (37) with A_0 as the integral that it is, free of its closed form's cancellation.
     """
     r, alpha, s, beta = params
-    p, a, q, b = np.broadcast_arrays(r + x, alpha + t_x, s + 1.0, beta + t_x)
+    p, a, q, b = columns(r + x, alpha + t_x, s + 1.0, beta + t_x)
     since = T - t_x
     with np.errstate(divide="ignore"):
         integral = np.log(decay_integral(p, a, q, b, since))
@@ -124,7 +120,7 @@ def probability_of_order_given_alive(params: ParetoParams, t: float | Floats, x:
     = R / A (1 + y/A)^-(R + 1) (1 + y/B)^-s: one can leave before it.
     """
     r, alpha, s, beta = params
-    R, A, q, B, end = (np.asarray(c) for c in np.broadcast_arrays(r + x, alpha + T, s, beta + T, t))
+    R, A, q, B, end = columns(r + x, alpha + T, s, beta + T, t)
     within = R / A * decay_integral(R + 1.0, A, q, B, end)
     return np.asarray(np.minimum(within, 1.0), np.float64)
 
@@ -137,92 +133,49 @@ def probability_of_order(
 
 
 def next_order_quantile(
-    params: ParetoParams, share: float, t: float | Floats, x: Floats, T: Floats
+    params: ParetoParams,
+    share: float | Floats,
+    t: float | Floats,
+    x: Floats,
+    T: Floats,
+    *,
+    some: Floats | None = None,
 ) -> Floats:
     """One per customer: time by which the next order has come with probability `share`, given one within t.
 
-    0 <= share < 1. Inverse of `probability_of_order_given_alive` by Halley's steps inside a shrinking bracket,
-    each customer until their own step is below 1e-4 of the time: the error is of its third power.
+    0 <= share < 1. some: `probability_of_order_given_alive` of the customers, where it is known already.
+    Inverse of that probability by Halley's steps inside a shrinking bracket, each customer until their own step
+    is below 1e-4 of the time: the error is of its third power.
     """
     r, alpha, s, beta = params
-    R, A, B, end = (np.array(c, np.float64) for c in np.broadcast_arrays(r + x, alpha + T, beta + T, t))
-    within = share * probability_of_order_given_alive(params, end, x, T)
+    R, A, q, B, end, part = columns(r + x, alpha + T, s, beta + T, t, share)
+    within = part * (probability_of_order_given_alive(params, end, x, T) if some is None else some)
     # start: the Lomax law with the same density and slope at 0
     power = R + s
     scale = (power + 1.0) / ((R + 1.0) / A + s / B)
-    time = scale * expm1(-log1p(share * expm1(-power * log1p(end / scale))) / power)
-    low, high = np.zeros_like(time), end.copy()
-    rows: Ints = np.arange(len(time))
+    time = scale * expm1(-log1p(part * expm1(-power * log1p(end / scale))) / power)
+    low, high = np.zeros_like(time), end
+    found, rows = np.empty_like(time), np.arange(len(time))
     for _ in range(100):
-        if not len(rows):
-            break
-        Rk, Ak, Bk, y = R[rows], A[rows], B[rows], np.clip(time[rows], low[rows], high[rows])
-        density = Rk / Ak * np.exp(-(Rk + 1.0) * log1p(y / Ak) - s * log1p(y / Bk))
-        over = Rk / Ak * decay_integral(Rk + 1.0, Ak, np.full_like(y, s), Bk, y) - within[rows]
-        low[rows], high[rows] = np.where(over <= 0, y, low[rows]), np.where(over >= 0, y, high[rows])
+        y = np.minimum(np.maximum(time, low), high)
+        rate = R / A
+        density = rate * np.exp(-(R + 1.0) * log1p(y / A) - s * log1p(y / B))
+        over = rate * decay_integral(R + 1.0, A, q, B, y) - within
+        low, high = np.where(over <= 0, y, low), np.where(over >= 0, y, high)
         with np.errstate(divide="ignore", invalid="ignore"):
             newton = over / density
-            there = y - newton / (1.0 + newton * ((Rk + 1.0) / (Ak + y) + s / (Bk + y)) / 2.0)
-        inside = (there >= low[rows]) & (there <= high[rows])  # false for NaN
-        there = np.where(inside, there, (low[rows] + high[rows]) / 2.0)
-        time[rows] = there
-        rows = rows[np.abs(there - y) > 1e-4 * there]
-    return np.minimum(time, end)
-
-
-def order_counts_given_alive(
-    params: ParetoParams, t: float | Floats, x: Floats, T: Floats, most: int
-) -> Floats:
-    """P(exactly 0, 1, ... most orders in (cutoff, cutoff + t]), if alive at the cutoff; [most + 1, customers].
-
-    Somebody active for y orders by the negative binomial law NB(n; R, A / (A + y)); y is t for those who stay
-    and has the density s/B (1 + y/B)^-(s + 1) before: the mixture that Fader & Hardie (2014), note 028, bring
-    into closed form. Integrated over w, where y = c (exp(V w^2) - 1), c = min(A, B): in w all the laws' peaks
-    have about the same width, so that the nodes they need are known from R log(1 + t/A).
-    """
-    r, alpha, s, beta = params
-    R, A, B, end = (np.array(c, np.float64) for c in np.broadcast_arrays(r + x, alpha + T, beta + T, t))
-    left_by = np.minimum(end, B * np.expm1(min(36.0 / s, 600.0)))
-    span = np.log1p(left_by / np.minimum(A, B))
-    sharp = np.sqrt(R * np.log1p(left_by / A))
-    out = np.empty((most + 1, len(R)))
-    rest: Bools = np.ones(len(R), np.bool_)
-    for count, sharpest, longest in COUNT_NODES_FOR_SHARPNESS_AND_SPAN:
-        chosen = rest & (sharp < sharpest) & (span < longest)
-        rest &= ~chosen
-        rows: Ints = np.flatnonzero(chosen)
-        step = max(BLOCK // count, 1)
-        for first in range(0, len(rows), step):
-            k = rows[first : first + step]
-            out[:, k] = _count_law((R[k], A[k], B[k], end[k], span[k]), s, count, most)
-    return out
-
-
-def _count_law(columns: tuple[Floats, ...], s: float, count: int, most: int) -> Floats:
-    """`order_counts_given_alive` with `count` nodes for every customer.
-
-    One entry per customer and time active, a customer's side by side: each number of orders is one pass over all of
-    them, and each customer's sum is taken by itself.
-    """
-    R, A, B, end, span = (column[:, None] for column in columns)
-    node, weight = _nodes(count)
-    near = np.minimum(A, B)
-    with np.errstate(divide="ignore"):
-        v = span * node**2
-        left = near * np.expm1(v)
-        log_jacobian = np.log(2.0 * weight * node * span * near) + v
-        stayed = -s * np.log1p(end / B)
-        log_weight = np.hstack([stayed, np.log(s / B) - (s + 1.0) * np.log1p(left / B) + log_jacobian])
-        active = np.hstack([end, left])
-        log_step = np.log(active / (A + active))
-    log_law = log_weight - R * np.log1p(active / A)  # logarithms, as a recursion: it cannot overflow
-    starts = np.arange(len(R)) * (count + 1)
-    law = np.empty((most + 1, len(R)))
-    law[0] = np.add.reduceat(np.exp(log_law).ravel(), starts)
-    for n in range(1, most + 1):
-        log_law += log_step + np.log1p((R - 1.0) / n)  # of Gamma(R + n) / n! from n - 1 to n
-        law[n] = np.add.reduceat(np.exp(log_law).ravel(), starts)
-    return law
+            time = y - newton / (1.0 + newton * ((R + 1.0) / (A + y) + s / (B + y)) / 2.0)
+        inside = (time >= low) & (time <= high)  # false for NaN
+        if not inside.all():
+            time = np.where(inside, time, (low + high) / 2.0)
+        found[rows] = time
+        wanted = np.abs(time - y) > 1e-4 * time
+        if not wanted.any():
+            break
+        if not wanted.all():
+            rows = rows[wanted]
+            R, A, q, B, within, time, low, high = (c[wanted] for c in (R, A, q, B, within, time, low, high))
+    return np.asarray(np.minimum(found, end), np.float64)
 
 
 def discounted_orders_for_ever(params: ParetoParams, rate: float, x: Floats, T: Floats) -> Floats:

@@ -29,7 +29,7 @@ from lifestage.intake.engine import DuckDB
 from lifestage.intake.history import Fingerprint
 from lifestage.intake.mapping import attributes, columns_read
 from lifestage.intake.numbering import attributes_of
-from lifestage.intake.partitions import MALFORMED_LINE, TABLE, Customers, Lines, RowReader
+from lifestage.intake.partitions import MALFORMED_LINE, TABLE, Customers, HashedIds, Lines, RowReader
 from lifestage.intake.sources import Raw
 from lifestage.intake.staging import Staged, filled
 from lifestage.schemas import Table
@@ -91,7 +91,10 @@ def _write(engine: SparkEngine, shop: Shop, spark: Spark, cleaned: Cleaned, path
 
     together = None
     for name, table in cleaned.rows.items():
-        tagged = engine.frame(table).withColumn(TABLE, sql.lit(name))
+        rows = engine.frame(table)
+        if cleaned.privacy.key is not None:
+            rows = mapped(rows, HashedIds(cleaned.privacy.key), table.schema().to_pyarrow())
+        tagged = rows.withColumn(TABLE, sql.lit(name))
         together = tagged if together is None else together.unionByName(tagged, allowMissingColumns=True)
     assert together is not None
     ranges = together.repartitionByRange(spark.partitions, "customer_id")

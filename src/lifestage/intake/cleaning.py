@@ -10,14 +10,18 @@ import ibis.expr.types as ir
 from lifestage.intake import scope
 from lifestage.intake.checks import KEPT
 from lifestage.intake.engine import Engine
+from lifestage.intake.forgetting import leave_out
 from lifestage.intake.identities import merge_identities, profiles_merged
 from lifestage.intake.numbering import COMBINED
 from lifestage.intake.orders import purchases
 from lifestage.intake.quarantine import account, check_share, write_quarantine
 from lifestage.intake.scope import Scope
+from lifestage.intake.screening import screen_of, with_hashed_ids
 from lifestage.intake.span import find_span, usable_labels
 from lifestage.intake.staging import Staged, find_repeats, without_repeats
 from lifestage.localtime import moment
+from lifestage.privacy import Privacy, open_privacy
+from lifestage.privacy.folder import keep_fingerprint
 from lifestage.schemas import CANONICAL, Table
 from lifestage.settings import DEFINED_BY, Shop, Source
 
@@ -33,6 +37,10 @@ class Cleaned:
     merged: dict[str, Any]
     """What the aliases came to; empty without any."""
     quarantine: Path
+    privacy: Privacy
+    """How the ids of `rows`, which are the shop's own, are to be treated."""
+    left_out: dict[str, int]
+    """Rows and customers that were forgotten; empty for nobody."""
 
     def facts(self, shop: Shop, figures: Mapping[str, int]) -> dict[str, Any]:
         """What there is to know of a history made of them; `figures` are those of `number`."""
@@ -40,6 +48,7 @@ class Cleaned:
         report = {
             "tables": self.accounts,
             **({"identities": {**self.merged, COMBINED: figures[COMBINED]}} if self.merged else {}),
+            **({"forgotten": self.left_out} if self.left_out else {}),
             **{name: n for name, n in figures.items() if name != COMBINED},
             **{
                 name: None if t is None else moment(t, shop.timezone).isoformat()
@@ -69,13 +78,18 @@ def clean(
     sum_lines: Callable[[ir.Table, Collection[str]], ir.Table],
 ) -> Cleaned:
     """Everything that looks at rows of several customers; with any engine. Raises InputError."""
+    privacy = open_privacy(shop.output, shop.privacy.hash_ids)
+    keep_fingerprint(shop.output, privacy)
     known_as_of = scope.asked_as_of(shop, extracted_at, as_of)
     asked = as_of is not None or shop.as_of not in ("data_end", "now")
     quarantine = shop.output / "quarantine.parquet"
     staged = {name: stage(CANONICAL[name], source) for name, source in shop.sources.given.items()}
+    screen = screen_of(shop, {name: table.raw for name, table in staged.items()}, privacy)
+    staged, left_out = leave_out(engine, staged, privacy)
     merged: dict[str, Any] = {}
     if "identities" in staged:
-        staged, merged = merge_identities(engine, staged)
+        staged, merged = merge_identities(engine, staged, privacy.hashed)
+        merged = merged if privacy.hashed is None else with_hashed_ids(merged, privacy.hashed)
     orders = None
     if "transactions" in staged:
         staged["transactions"], orders = _orders(engine, shop, staged["transactions"], known_as_of, sum_lines)
@@ -84,13 +98,14 @@ def clean(
     if "customers" in staged:
         staged["customers"] = _one_profile_each(engine, staged["customers"], bound)
     accounts = {name: account(engine, table, bound, asked=asked) for name, table in staged.items()}
-    write_quarantine(engine, staged, accounts, bound, asked=asked, path=quarantine)
+    write_quarantine(engine, staged, accounts, bound, asked=asked, path=quarantine, screen=screen)
     own = DEFINED_BY[shop.churn.definition]
     if span is not None or not accounts[own]["out_of_scope"]:
         check_share(accounts, shop.intake.max_reject_share, quarantine)
     if span is None:
         raise scope.no_row(own, staged[own].raw.origin, known_as_of, shop.timezone)
-    return Cleaned(span, _usable(engine, shop, staged, orders, span), staged, accounts, merged, quarantine)
+    rows = _usable(engine, shop, staged, orders, span)
+    return Cleaned(span, rows, staged, accounts, merged, quarantine, privacy, left_out)
 
 
 def _orders(

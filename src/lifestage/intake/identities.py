@@ -6,7 +6,7 @@ binary order.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import ibis
 import ibis.expr.types as ir
@@ -19,10 +19,16 @@ from scipy.sparse.csgraph import connected_components
 
 from lifestage.intake.engine import Engine
 from lifestage.intake.staging import Staged
+from lifestage.privacy import Hasher
 
 EXAMPLES = 5
 MERGED = "merged_ids"
 WAS = "customer_id_was"
+ALIAS_HASHED = "merged_hash"
+HIDDEN = ("order_id", "session_id")
+"""Texts that shops make of the customer's id and a number."""
+HIDDEN_FROM = 4
+"""Characters of an id from which on it is looked for within them: those of a shorter one stand there by chance."""
 
 
 @dataclass(frozen=True)
@@ -99,15 +105,22 @@ def _report(
     }
 
 
-def merge_identities(engine: Engine, staged: dict[str, Staged]) -> tuple[dict[str, Staged], dict[str, Any]]:
+def merge_identities(
+    engine: Engine, staged: dict[str, Staged], hashed: Hasher | None = None
+) -> tuple[dict[str, Staged], dict[str, Any]]:
     """Every table but `customers` under canonical ids, and the report; `identities` itself is left as it is.
 
+    With `hashed`, an alias within another text of its row (see HIDDEN) is replaced by its hash, which
+    `numbering` does for the canonical ids.
     The table of the customers is merged later by `one_profile_each`, for it knows the ids as they were.
     """
     kept = staged["identities"].kept.select("alias", "customer_id").distinct()
     pairs = pa.Table.from_batches(list(engine.stream(kept)), schema=kept.schema().to_pyarrow())
     found = resolve(pairs["alias"].combine_chunks(), pairs["customer_id"].combine_chunks())
-    engine.copy(MERGED, pa.table({"merged_from": found.ids, "merged_to": found.canonical}))
+    columns = {"merged_from": found.ids, "merged_to": found.canonical}
+    if hashed is not None:
+        columns[ALIAS_HASHED] = pa.array(hashed(found.ids.to_pylist()), pa.string())
+    engine.copy(MERGED, pa.table(columns))
     ids = engine.table(MERGED)
     merged, rows = dict(staged), {}
     for name, table in staged.items():
@@ -124,8 +137,24 @@ def under_one_id(engine: Engine, rows: ir.Table) -> ir.Table:
     """The rows with each alias replaced."""
     ids = engine.table(MERGED)
     joined = rows.left_join(ids, rows["customer_id"] == ids["merged_from"])
+    if ALIAS_HASHED in ids.columns:
+        joined = hide_ids(joined, "merged_from", ALIAS_HASHED)
     one = joined.mutate(customer_id=ibis.coalesce(joined["merged_to"], joined["customer_id"]))
     return one.select(*rows.columns)
+
+
+def hide_ids(rows: ir.Table, name: str, hash_name: str) -> ir.Table:
+    """The rows, the id in column `name` replaced by the hash in the texts of HIDDEN that hold it."""
+    own: Any = rows[name]
+    there = {
+        column: ibis.ifelse(
+            (own.length() >= HIDDEN_FROM) & text.contains(own), text.replace(own, rows[hash_name]), text
+        )
+        for column in HIDDEN
+        if column in rows.columns
+        for text in [cast("Any", rows[column])]
+    }
+    return rows.mutate(**there) if there else rows
 
 
 def profiles_merged(engine: Engine, profiles: ir.Table) -> ir.Table:

@@ -64,6 +64,25 @@ def columns_read(table: Table, source: Source, raw: Raw) -> list[str]:
     return [name for name in raw.types if name in names] or list(raw.types)[:1]
 
 
+def id_columns(table: Table, source: Source, raw: Raw) -> dict[str, bool]:
+    """Their columns that customer_id and alias read; True = as it stands, False = within an expression."""
+    place = f"sources.{table.name} (file {raw.origin})"
+    found: dict[str, bool] = {}
+    for column in ("customer_id", "alias"):
+        if written := source.columns.get(column):
+            tree = _tree(written, raw, place)
+            found |= {name: isinstance(tree, exp.Column) for name in referenced(tree)}
+    return found
+
+
+def readers_of_ids(table: Table, source: Source, raw: Raw) -> list[str]:
+    """Our columns, besides the ids themselves, that read a column which an id reads, too."""
+    place = f"sources.{table.name} (file {raw.origin})"
+    ids = id_columns(table, source, raw).keys()
+    others = {name: text for name, text in source.columns.items() if name not in ("customer_id", "alias")}
+    return [name for name, text in others.items() if referenced(_tree(text, raw, place)) & ids]
+
+
 def attributes(table: Table, source: Source) -> list[str]:
     """The columns of `customers` that are not canonical: attributes of the shop's own."""
     extra = [column for column in source.columns if column not in table.names]

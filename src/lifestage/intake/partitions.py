@@ -9,7 +9,7 @@ import json
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,12 @@ from lifestage.intake.blocks import block_schema, stream_blocks
 from lifestage.intake.checks import MALFORMED
 from lifestage.intake.engine import DuckDB
 from lifestage.intake.history import writer_of
+from lifestage.intake.identities import HIDDEN, HIDDEN_FROM
 from lifestage.intake.numbering import attributes_of, number
 from lifestage.intake.orders import sum_lines
 from lifestage.intake.sources import Raw
 from lifestage.intake.staging import judged
+from lifestage.privacy import hasher
 from lifestage.schemas import CANONICAL
 from lifestage.settings import Source
 
@@ -141,6 +143,33 @@ class Lines:
     def _sum(self, engine: DuckDB, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:
         engine.copy("lines", pa.RecordBatchReader.from_batches(self.lines, batches))
         return engine.stream(sum_lines(engine.table("lines"), self.mapped))
+
+
+@dataclass(frozen=True)
+class HashedIds:
+    """Rows of one table -> the same rows, customer_id hashed."""
+
+    key: str = field(repr=False)
+    """Sent to the workers with the task; never written into the plan."""
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        hashed = hasher(self.key)
+        for batch in batches:
+            coded = batch.column("customer_id").dictionary_encode()
+            ids = pa.array(hashed(coded.dictionary.to_pylist()), pa.string()).take(coded.indices)
+            names = batch.schema.names
+            columns = dict(zip(names, batch.columns, strict=True)) | {"customer_id": ids}
+            for name in HIDDEN:
+                if name in columns:
+                    columns[name] = _hidden(columns[name], batch.column("customer_id"), ids)
+            yield pa.RecordBatch.from_arrays([columns[name] for name in names], schema=batch.schema)
+
+
+def _hidden(texts: pa.Array, own: pa.Array, hashed: pa.Array) -> pa.Array:
+    """As `identities.hide_ids`."""
+    rows = zip(texts.to_pylist(), own.to_pylist(), hashed.to_pylist(), strict=True)
+    hidden = [t.replace(c, h) if t and len(c) >= HIDDEN_FROM and c in t else t for t, c, h in rows]
+    return pa.array(hidden, texts.type)
 
 
 @dataclass(frozen=True)

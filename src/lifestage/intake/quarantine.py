@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from lifestage.intake.staging import Staged, fates, in_scope
 
 QUARANTINE = pa.schema([("table", pa.string()), ("reason", pa.string()), ("row", pa.string())])
 """One row per rejected row; `row` = the raw row as a JSON object of texts."""
+Screen = Callable[[str, list[str]], list[str | None]]
+"""A table's name and its rejected rows -> the rows as they may be kept, None for those that may not."""
 
 
 def account(engine: Engine, staged: Staged, as_of: int | None, *, asked: bool) -> dict[str, Any]:
@@ -51,18 +53,25 @@ def write_quarantine(
     *,
     asked: bool,
     path: Path,
+    screen: Screen | None = None,
 ) -> None:
-    """Every rejected row of every table, to one Parquet file that appears whole or not at all."""
+    """Every rejected row of every table that `screen` lets pass, to one Parquet file; whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with pq.ParquetWriter(part, QUARANTINE, compression="zstd") as writer:
             for name, staged in tables.items():
                 for batch in _rejects(engine, staged, accounts[name]["rejected"], as_of, asked=asked):
-                    writer.write_batch(batch)
+                    writer.write_batch(batch if screen is None else _screened(batch, name, screen))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _screened(batch: pa.RecordBatch, name: str, screen: Screen) -> pa.RecordBatch:
+    row = pa.array(screen(name, batch["row"].to_pylist()), pa.string())
+    kept = pa.RecordBatch.from_arrays([batch["table"], batch["reason"], row], schema=QUARANTINE)
+    return kept.filter(row.is_valid())
 
 
 def check_share(accounts: dict[str, dict[str, Any]], limit: float, path: Path) -> None:

@@ -74,10 +74,11 @@ def _open(engine: DuckDB, shop: Shop, extracted_at: int, as_of: int | None) -> I
         return stage(engine, table, source, extracted_at)
 
     cleaned = clean(engine, shop, extracted_at, as_of, stage=staged, sum_lines=sum_lines)
-    numbered, figures = number(engine, cleaned.rows, cleaned.span.as_of)
+    numbered, figures = number(engine, cleaned.rows, cleaned.span.as_of, cleaned.privacy.hashed)
     for name, table in cleaned.staged.items():
         engine.drop(f"rows_{name}")
         engine.drop(f"merged_{name}")
+        engine.drop(f"present_{name}")
         if table.raw.stored:
             engine.drop(f"raw_{name}")
     return Intake(

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lifestage.lifecycle import staging
+from lifestage.lifecycle.blocks import Block
 from lifestage.lifecycle.policy import Policy
 
 COMPARED = ("stage", "tier", "segment", "risk", "action")
@@ -58,7 +59,7 @@ class Comparison:
 
 def stage_both(
     policies: tuple[Policy, Policy],
-    columns: Sequence[staging.Block],
+    columns: Sequence[Block],
     as_of: int,
     previous: pa.Table | None,
 ) -> pa.Table:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lifestage.lifecycle import engine, staging
+from lifestage.lifecycle.blocks import Block, one_array
 from lifestage.lifecycle.columns import signal_column
 from lifestage.lifecycle.plan import Steps
 from lifestage.lifecycle.policy import Policy
@@ -66,7 +67,7 @@ def own_columns(policy: Policy) -> tuple[str, ...]:
     )
 
 
-def matches(policy: Policy, columns: staging.Block, as_of: int, previous: pa.Table | None = None) -> Matches:
+def matches(policy: Policy, columns: Block, as_of: int, previous: pa.Table | None = None) -> Matches:
     """Every condition of every customer; arguments and errors as of staging.assign."""
     staged = staging.assign(policy, columns, as_of, previous)
     block = staging.block_of(policy, columns, as_of, previous)
@@ -86,7 +87,7 @@ def matches(policy: Policy, columns: staging.Block, as_of: int, previous: pa.Tab
         block = block.append_column(name, found[name])
     stage = pc.index_in(staged["stage"].combine_chunks(), value_set=pa.array(names)).to_numpy()
     return Matches(
-        ids=staging.one_array(columns.column("customer_id")).cast(pa.string()),
+        ids=one_array(columns.column("customer_id")).cast(pa.string()),
         block=block.combine_chunks(),
         enter=enter,
         exit=leave,
@@ -113,7 +114,7 @@ def first_sight(policy: Policy, enter: Bools) -> Integers:
     return found
 
 
-def again(policy: Policy, columns: staging.Block, as_of: int, before: Matches) -> Matches:
+def again(policy: Policy, columns: Block, as_of: int, before: Matches) -> Matches:
     """The same customers, unchanged, staged once more after `before` was stored."""
     table = pa.table([before.ids, before.staged["stage"], before.staged["stage_since"]], schema=PREVIOUS)
     return matches(policy, columns, as_of, table)

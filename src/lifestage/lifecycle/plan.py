@@ -42,12 +42,13 @@ class Speaker:
     reads: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # kept by policy; what else is kept of one is kept by identity
 class Plan:
-    """The query, the published columns it reads, and the names that its numbers stand for."""
+    """The query, the published columns it reads with their types, and the names that its numbers stand for."""
 
     sql: str
     inputs: tuple[str, ...]
+    types: tuple[pa.DataType, ...]
     rules: tuple[str, ...]
     actions: tuple[str, ...]
 
@@ -59,7 +60,7 @@ def plan(policy: Policy, more: tuple[Speaker, ...] = ()) -> Plan:
     rules, actions = made.decided()
     made.alerted()
     made.told(more)
-    return Plan(made.sql(), made.inputs, rules, actions)
+    return Plan(made.sql(), made.inputs, made.types, rules, actions)
 
 
 @lru_cache(maxsize=64)
@@ -67,7 +68,7 @@ def stage_plan(policy: Policy) -> Plan:
     """The plan of a checked policy that answers STAGE alone."""
     made = Steps(policy)
     made.decided()
-    return Plan(made.sql(_quoted(STAGE)), made.inputs, (), ())
+    return Plan(made.sql(_quoted(STAGE)), made.inputs, made.types, (), ())
 
 
 def _quoted(name: str) -> str:
@@ -108,6 +109,11 @@ class Steps:
     @property
     def inputs(self) -> tuple[str, ...]:
         return tuple(sorted(self.read & self.handed.keys()))
+
+    @property
+    def types(self) -> tuple[pa.DataType, ...]:
+        """Of the inputs."""
+        return tuple(self.handed[name].type for name in self.inputs)
 
     def sql(self, answers: str = "") -> str:
         steps = f"WITH {', '.join(self._steps)} " if self._steps else ""

@@ -87,3 +87,25 @@ def segments(recency: Floats, frequency: Floats, monetary: Floats, grouping: str
         found = _CODES[5 - r, np.minimum((f + m) // 2, 4) - 1]  # FM 1 to 5 in halves -> 0 to 3
     codes = np.where(bought(recency, frequency, monetary), found, names.index("prospects"))
     return pa.array(names, pa.string()).take(pa.array(codes))
+
+
+def scores_of_one(
+    recency: float | None, frequency: float | None, monetary: float | None
+) -> tuple[float, float, float] | tuple[None, None, None]:
+    """`scores` of one customer; None for all three where a rank is missing."""
+    if recency is None or frequency is None or monetary is None:
+        return None, None, None
+    r, f, m = (float(int(min(max(rank, 0.0) * 5, 4.0)) + 1) for rank in (recency, frequency, monetary))
+    return 6.0 - r, f, m
+
+
+def segment_of_one(
+    recency: float | None, frequency: float | None, monetary: float | None, grouping: str = "rfm_11"
+) -> str:
+    """`segments` of one customer; None for a missing rank."""
+    if recency is None or frequency is None or monetary is None:
+        return "prospects"
+    if grouping == "rfm_8":
+        return list(EIGHT)[4 * (recency < 0.5) + 2 * (frequency >= 0.5) + (monetary >= 0.5)]
+    r, f, m = (int(score or 0) for score in scores_of_one(recency, frequency, monetary))
+    return GRID[5 - r][min((f + m) // 2, 4) - 1]

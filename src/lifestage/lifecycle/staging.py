@@ -3,11 +3,11 @@
 A stage is decided in four steps: (1) the first stage in order that preempts and whose `enter` is true; else
 (2) the previous stage, if it is in this policy and its `exit` is not true; else (3) the first stage in order
 whose `enter` is true; else (4) the policy's default. NULL is not true; an omitted `exit` means "`enter` is
-not true". Every row is decided by itself, so a block of one equals a block of many.
+not true". Every row is decided by itself, so a block of one equals a block of many; a few rows are decided in plain
+Python (`few`), more by DuckDB (`engine`), with the same results.
 """
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import duckdb
 import numpy as np
@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lifestage.errors import InputError
-from lifestage.lifecycle import engine
+from lifestage.lifecycle import engine, few
 from lifestage.lifecycle.alerts import answer_of
-from lifestage.lifecycle.columns import OPTIONAL, RFM_SCORES
+from lifestage.lifecycle.blocks import RFM, Block, before, inputs, segments_of
+from lifestage.lifecycle.columns import RFM_SCORES
 from lifestage.lifecycle.conditions import first_line
 from lifestage.lifecycle.elements import LEVELS
 from lifestage.lifecycle.plan import (
@@ -38,15 +39,9 @@ from lifestage.lifecycle.plan import (
     stage_plan,
 )
 from lifestage.lifecycle.policy import Policy
-from lifestage.lifecycle.segments import bought, scores, segments
-from lifestage.localtime import DAY
 from lifestage.schemas import HEALTH_PART, INSTANT, SIGNAL
 
 Integers = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Block: TypeAlias = pa.RecordBatch | pa.Table
-RFM = ("recency_percentile", "frequency_percentile", "monetary_percentile")
-
 RESULT = pa.schema(
     [
         ("stage", pa.string()),
@@ -84,13 +79,16 @@ def assign(
     """
     ready = plan(policy, more)
     n = columns.num_rows
-    was, since = _previous(previous, columns, n)
-    block = _block(policy, ready, columns, as_of, (was, since))
+    was, since = before(previous, columns, n)
+    if (rows := few.answers(policy, ready, columns, as_of, (was, since))) is not None:
+        found = few.result(policy, ready, rows, as_of)
+        return pa.table([pa.array(found[field.name], field.type) for field in RESULT], schema=RESULT)
+    block = inputs(policy, ready, columns, as_of, (was, since))
     answers = _asked(policy, ready, block)
     if policy.segments:
         block["segment"] = _named([group.name for group in policy.segments], answers[SEGMENT])
     elif "segment" not in block:  # no condition reads it
-        block["segment"] = _segments(policy, columns)
+        block["segment"] = segments_of(policy, columns)
     stage = _named([s.name for s in policy.stages], answers[STAGE])
     stays = pc.fill_null(pc.equal(stage, was), False)
     now = pa.scalar(as_of, pa.int64()).cast(INSTANT)
@@ -116,39 +114,17 @@ def assign(
 def stage_codes(policy: Policy, columns: Block, as_of: int, previous: pa.Table | None) -> Integers:
     """The stage of each customer alone, as its place in the policy, int64[n]; see `assign`."""
     ready = stage_plan(policy)
-    was, since = _previous(previous, columns, columns.num_rows)
-    answers = _asked(policy, ready, _block(policy, ready, columns, as_of, (was, since)))
+    held = before(previous, columns, columns.num_rows)
+    if (rows := few.answers(policy, ready, columns, as_of, held)) is not None:
+        return np.array([row[STAGE] for row in rows], np.int64)
+    answers = _asked(policy, ready, inputs(policy, ready, columns, as_of, held))
     return np.asarray(answers[STAGE], np.int64)
 
 
 def block_of(policy: Policy, columns: Block, as_of: int, previous: pa.Table | None) -> pa.Table:
     """The table that the policy's query reads; arguments as of `assign`."""
-    held = _previous(previous, columns, columns.num_rows)
-    return pa.table(_block(policy, plan(policy), columns, as_of, held))
-
-
-def _block(
-    policy: Policy, ready: Plan, columns: Block, as_of: int, held: tuple[pa.Array, pa.Array]
-) -> dict[str, pa.Array]:
-    """What a plan's query reads, by name; `held` are the previous stage and its beginning."""
-    was, since = held
-    block = {"previous_stage": was}
-    wanted = set(ready.inputs)
-    if "days_in_stage" in wanted:
-        stayed = pc.subtract(as_of, since.cast(pa.int64())).cast(pa.float64(), safe=False)
-        block["days_in_stage"] = pc.divide(stayed, float(DAY))
-    if "segment" in wanted:
-        block["segment"] = _segments(policy, columns)
-    if not wanted.isdisjoint(RFM_SCORES):
-        r, f, m = (_floats(columns, name) for name in RFM)
-        known = bought(r, f, m)
-        for name, score in zip(RFM_SCORES, scores(r, f, m), strict=True):
-            block[name] = pa.array(score.astype(np.float64), pa.float64(), mask=~known)
-    present = set(columns.schema.names)
-    for name in ready.inputs:
-        if name not in block:
-            block[name] = _given(columns, name, policy, present)
-    return {name: block[name] for name in ready.inputs}
+    held = before(previous, columns, columns.num_rows)
+    return pa.table(inputs(policy, plan(policy), columns, as_of, held))
 
 
 def _asked(policy: Policy, ready: Plan, block: dict[str, pa.Array]) -> engine.Answers:
@@ -161,65 +137,11 @@ def _asked(policy: Policy, ready: Plan, block: dict[str, pa.Array]) -> engine.An
         ) from None
 
 
-def _segments(policy: Policy, columns: Block) -> pa.Array:
-    """The segment of RFM."""
-    r, f, m = (_floats(columns, name) for name in RFM)
-    return segments(r, f, m, policy.grouping)
-
-
 def columns_read(policy: Policy) -> tuple[str, ...]:
     """The given columns that decide something under this policy, sorted."""
     inputs = set(plan(policy).inputs)
     ranks = () if policy.segments and not inputs & RFM_SCORES.keys() else RFM
     return tuple(sorted((inputs | {*ranks}) & set(policy.given)))
-
-
-def one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    if not isinstance(column, pa.ChunkedArray):
-        return column
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def _typed(column: pa.Array | pa.ChunkedArray, type_: pa.DataType) -> pa.Array:
-    plain = one_array(column)
-    return plain if plain.type == type_ else plain.cast(type_)
-
-
-def _given(columns: Block, name: str, policy: Policy, present: set[str]) -> pa.Array:
-    """A published column in its published type."""
-    if name not in present:
-        if name in OPTIONAL:
-            return pa.nulls(columns.num_rows, policy.given[name].type)
-        raise InputError(
-            f"policy {policy.name}: the column '{name}' is missing, but a condition reads it; supply it"
-        )
-    return _without_nan(_typed(columns.column(name), policy.given[name].type))
-
-
-def _without_nan(column: pa.Array) -> pa.Array:
-    """NaN as NULL: what compares with a missing number must not take it for the greatest of all."""
-    if not pa.types.is_floating(column.type) or column.null_count == len(column):
-        return column
-    values = np.frombuffer(column.buffers()[1], np.float64)[column.offset : column.offset + len(column)]
-    return pc.if_else(pc.is_nan(column), None, column) if np.isnan(values).any() else column
-
-
-def _floats(columns: Block, name: str) -> Floats:
-    """A float column with NaN for NULL; all NaN where there is none."""
-    if name not in columns.schema.names:
-        return np.full(columns.num_rows, np.nan)
-    values: Floats = _typed(columns.column(name), pa.float64()).to_numpy(zero_copy_only=False)
-    return values
-
-
-def _previous(previous: pa.Table | None, columns: Block, n: int) -> tuple[pa.Array, pa.Array]:
-    """Previous stage and its beginning, row by row with `columns`."""
-    if previous is None:
-        return pa.nulls(n, pa.string()), pa.nulls(n, INSTANT)
-    ids = _typed(previous["customer_id"], pa.string())
-    if not ids.equals(_typed(columns.column("customer_id"), pa.string())):
-        raise ValueError("previous stages must be of the same customers in the same order as the columns")
-    return _typed(previous["stage"], pa.string()), _typed(previous["stage_since"], INSTANT)
 
 
 def _named(names: Sequence[str], codes: Integers) -> pa.Array:

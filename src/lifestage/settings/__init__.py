@@ -2,6 +2,7 @@
 
 from lifestage.settings.alerts import Alerts, Webhook
 from lifestage.settings.models import DEFINED_BY, Churn, Clv, Features, Readiness
+from lifestage.settings.privacy import Privacy
 from lifestage.settings.scoring import Reasons, Scoring
 from lifestage.settings.serving import Serving
 from lifestage.settings.shop import Shop, load, parse
@@ -16,6 +17,7 @@ __all__ = [
     "EngineOptions",
     "Features",
     "Intake",
+    "Privacy",
     "Readiness",
     "Reasons",
     "Scoring",

@@ -17,6 +17,6 @@ class Serving(Model):
     keys: str = ""
     """File of the hashed API keys; by default <output_dir>/keys.json."""
     requests_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    """Requests a key may send in a minute; 0 = as many as it likes."""
+    """Requests a key may send at once, and in a minute in the long run, to each worker; 0 = as many as it likes."""
     reload_seconds: Annotated[float, Field(ge=0.1, le=86_400)] = 5.0
     """How often the service looks for a new release."""

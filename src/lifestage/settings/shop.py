@@ -19,6 +19,7 @@ from lifestage.documents import Model, read_yaml, validate
 from lifestage.errors import InputError
 from lifestage.settings.alerts import Alerts
 from lifestage.settings.models import DEFINED_BY, Churn, Clv, Features, Readiness
+from lifestage.settings.privacy import Privacy
 from lifestage.settings.scoring import Scoring
 from lifestage.settings.serving import Serving
 from lifestage.settings.tables import ENGINES, EngineOptions, Intake, Sources
@@ -53,6 +54,7 @@ class Shop(Model):
     alerts: Alerts = Alerts()
     """Where training.alerts delivers the alerts of the policy."""
     serving: Serving = Serving()
+    privacy: Privacy = Privacy()
     output_dir: str = ""
     """Folder of history, quarantine and runs; by default var/<shop>."""
     release_dir: str = ""
