@@ -251,3 +251,17 @@ def test_load_refuses_what_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes("shop: Käse".encode("latin-1"))
     with pytest.raises(InputError, match=r"latin\.yaml: is not UTF-8 text; save it as UTF-8"):
         load(tmp_path / "latin.yaml")
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:hidden@host/shop", "postgres://me@host/shop?password=hidden"]
+)
+def test_the_password_of_the_store_does_not_belong_into_the_file(tmp_path: Path, url: str) -> None:
+    (tmp_path / "s.yaml").write_text(f"{VALID}\nstore: {url}\n")
+    with pytest.raises(
+        InputError, match=r"store: a password does not belong into a file.*PGPASSWORD"
+    ) as caught:
+        load(tmp_path / "s.yaml")
+    assert "hidden" not in str(caught.value)
+    (tmp_path / "s.yaml").write_text(f"{VALID}\nstore: postgresql://me@host:5432/shop\n")
+    assert load(tmp_path / "s.yaml").store_url == "postgresql://me@host:5432/shop"
