@@ -76,7 +76,7 @@ def dotted(_document: Any, location: tuple[int | str, ...]) -> str:
     return ".".join(str(step) for step in location) or "(top)"
 
 
-def nowhere(_location: tuple[Any, ...]) -> str:
+def nowhere(_location: Sequence[Any], _offset: int | None = None) -> str:
     """The place in a document that has no lines."""
     return ""
 

@@ -48,6 +48,12 @@ def test_a_document_without_text_writes_its_own() -> None:
     assert parse_text(policy.source, "again").stages == policy.stages
 
 
+def test_a_wrong_expression_of_a_document_without_text_is_told() -> None:
+    document = yaml.safe_load(GOOD.replace("enter: true", "enter: order_cuont > 1"))
+    with pytest.raises(InputError, match="did you mean 'order_count'"):
+        parse(document, "mine.yaml")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
