@@ -210,7 +210,9 @@ def _advice(error: sqlite3.DatabaseError) -> str:
         return "its disk is full; free some space and run it again, the earlier scores are still there"
     if code == sqlite3.SQLITE_IOERR:
         return "cannot be read or written; check the rights in its folder and the space left on its disk"
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+    if code == sqlite3.SQLITE_READONLY:
+        return "may only be read; a run needs the right to write the file and its folder"
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return "cannot be opened; readers need a writable folder, too (SQLite keeps its locks there)"
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return "is no score store or is damaged; move it away and run python -m training.score"
