@@ -49,7 +49,7 @@ def test_a_document_without_text_writes_its_own() -> None:
 
 
 def test_a_wrong_expression_of_a_document_without_text_is_told() -> None:
-    document = yaml.safe_load(GOOD.replace("enter: true", "enter: order_cuont > 1"))
+    document = yaml.safe_load(GOOD.replace("enter: order_count > 1", "enter: order_cuont > 1"))
     with pytest.raises(InputError, match="did you mean 'order_count'"):
         parse(document, "mine.yaml")
 
