@@ -221,7 +221,7 @@ def broken_release(shop: Shop, tmp_path: Path, harm: Callable[[Path], None], nam
         check=False,
     )
     assert named in said(again)
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(kept, folder)
     shop.scored(LATER)
 
@@ -270,7 +270,7 @@ def test_a_clock_set_back(shop: Shop, years: int) -> None:
     done = shop.score(LATER, before)
     if done.returncode:
         sentence = said(done)
-        assert "future" in sentence or "later" in sentence or "clock" in sentence, sentence
+        assert "future" in sentence or "no usable purchase" in sentence, sentence
         assert day(shop) == EARLIER
     shop.scored(LATER)
     assert day(shop) == LATER
