@@ -221,7 +221,7 @@ def broken_release(shop: Shop, tmp_path: Path, harm: Callable[[Path], None], nam
         check=False,
     )
     assert named in said(again)
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(kept, folder)
     shop.scored(LATER)
 
@@ -270,7 +270,7 @@ def test_a_clock_set_back(shop: Shop, years: int) -> None:
     done = shop.score(LATER, before)
     if done.returncode:
         sentence = said(done)
-        assert "future" in sentence or "later" in sentence or "clock" in sentence, sentence
+        assert "future" in sentence or "no usable purchase" in sentence, sentence
         assert day(shop) == EARLIER
     shop.scored(LATER)
     assert day(shop) == LATER
@@ -303,7 +303,9 @@ def test_a_damaged_store(shop: Shop, tmp_path: Path, where: str) -> None:
     with shop.served(tmp_path) as server:
         status, body = ask(server, f"/v1/customers/{quote(shop.ids[0])}")
         assert (status, body["type"].rsplit(":", 1)[1] in ("no-scores", "store-away")) == (503, True), body
-        assert "store.db" in body["detail"]
+        assert (
+            "stored scores cannot be read" in body["detail"]
+        )  # its log names the file, which callers need not know
         assert ask(server, "/v1/score", BODY)[0] == 200
         store.rename(store.with_name("damaged.db"))
         shop.scored(LATER)
