@@ -202,18 +202,24 @@ class SqliteStore(Store):
             raise StoreError(f"{self.name}: {_advice(error)} (SQLite: {error})") from error
 
 
+_IN_USE = "is being written by another run; try again when that has ended"
+_UNOPENED = "cannot be opened; readers need a writable folder, too (SQLite keeps its locks there)"
+_DAMAGED = "is no score store or is damaged; move it away and run python -m training.score"
+_ADVICE = {
+    sqlite3.SQLITE_BUSY: _IN_USE,
+    sqlite3.SQLITE_LOCKED: _IN_USE,
+    sqlite3.SQLITE_FULL: "its disk is full; free some space and run it again, the earlier scores are still there",
+    sqlite3.SQLITE_IOERR: "cannot be read or written; check the rights in its folder and the space left on its disk",
+    sqlite3.SQLITE_READONLY: "may only be read; a run needs the right to write the file and its folder",
+    sqlite3.SQLITE_CANTOPEN: _UNOPENED,
+    sqlite3.SQLITE_PERM: _UNOPENED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+}
+
+
 def _advice(error: sqlite3.DatabaseError) -> str:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return "is being written by another run; try again when that has ended"
-    if code == sqlite3.SQLITE_FULL:
-        return "its disk is full; free some space and run it again, the earlier scores are still there"
-    if code == sqlite3.SQLITE_IOERR:
-        return "cannot be read or written; check the rights in its folder and the space left on its disk"
-    if code == sqlite3.SQLITE_READONLY:
-        return "may only be read; a run needs the right to write the file and its folder"
-    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-        return "cannot be opened; readers need a writable folder, too (SQLite keeps its locks there)"
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return "is no score store or is damaged; move it away and run python -m training.score"
-    return "cannot be used; check the disk, or move the file away and run python -m training.score"
+    return _ADVICE.get(
+        code, "cannot be used; check the disk, or move the file away and run python -m training.score"
+    )
