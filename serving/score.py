@@ -11,13 +11,13 @@ from lifestage.decision import decide_block
 from lifestage.errors import InputError
 from lifestage.history import History
 from lifestage.online import RecordError, history_from_records
-from lifestage.record_values import identifier, parse_instant
+from lifestage.record_values import identifier, parse_instant, texts
 from lifestage.schemas import PREVIOUS
 from lifestage.settings import Reasons, Serving
 from serving.bodies import Failure, by_customer, name_of, none_left
 from serving.limits import check_count, too_many_rows
 from serving.metrics import observe_batch, observe_scores, observe_unknown
-from serving.models import Customer, Scored, ScoreRequest
+from serving.models import MAX_ROWS, Customer, Scored, ScoreRequest
 from serving.problems import ProblemError, bad, place
 from serving.routes import Answer
 from serving.rows import instant_text, rows, to_json
@@ -42,7 +42,8 @@ class Asked:
     """Their scores, once there are."""
 
     def __post_init__(self) -> None:
-        self.ids = [identifier(customer["customer_id"]) or "" for customer in self.customers]
+        ids = texts([customer["customer_id"] for customer in self.customers], identifier)
+        self.ids = [name or "" for name in ids]
 
     def fail(self, faults: dict[int, tuple[str, str]]) -> None:
         """Take customers out: position among `customers` -> path below the customer, message."""
@@ -83,7 +84,7 @@ def take_out(asked: Asked, limits: Serving) -> None:
     """Take out who cannot be scored, by what their rows need not be read for. Raises ProblemError for too many."""
     check_count(len(asked.customers) + len(asked.failures), limits)
     faults: dict[int, tuple[str, str]] = {}
-    for i, customer in enumerate(asked.customers):
+    for i, customer in enumerate(asked.customers if limits.max_rows < MAX_ROWS else ()):
         if over := too_many_rows(customer, limits):
             faults[i] = (f".{over[0]}", over[1])
     if len(set(asked.ids)) < len(asked.ids) or "" in asked.ids:

@@ -122,19 +122,19 @@ class _Rows:
 
 
 def _customer_ids(records: Records) -> list[str]:
-    seen: set[str] = set()
-    ids = []
-    for i, record in enumerate(records):
-        value = record.get("customer_id")
-        name = identifier(value)
-        if name is None:
-            raise RecordError(value, (i, "customer_id"), "is missing; give the customer's id as text")
-        if name in seen:
-            raise RecordError(
-                name, (i, "customer_id"), "stands twice in one request; give all rows in one record"
-            )
-        seen.add(name)
-        ids.append(name)
+    values = [record.get("customer_id") for record in records]
+    ids = [name or "" for name in texts(values, identifier)]
+    if "" in ids:
+        i = ids.index("")
+        raise RecordError(values[i], (i, "customer_id"), "is missing; give the customer's id as text")
+    if len(set(ids)) < len(ids):
+        seen: set[str] = set()
+        for i, name in enumerate(ids):
+            if name in seen:
+                raise RecordError(
+                    name, (i, "customer_id"), "stands twice in one request; give all rows in one record"
+                )
+            seen.add(name)
     return ids
 
 

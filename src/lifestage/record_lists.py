@@ -19,7 +19,7 @@ def total_order(owner: Ints, t: Ints, *ties: Sequence[str | None] | Floats | Int
     """Flat rows by owner (they come so), then time, then the tie-breaking keys from the first to the last."""
     if np.all((owner[1:] > owner[:-1]) | (t[1:] > t[:-1])):
         return np.arange(len(t))
-    order = np.lexsort((t, owner))
+    order = _by_time(owner, t)
     same = (t[order][1:] == t[order][:-1]) & (owner[order][1:] == owner[order][:-1])
     tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
     if len(tied):  # ties are rare: only they are ordered by text
@@ -30,6 +30,15 @@ def total_order(owner: Ints, t: Ints, *ties: Sequence[str | None] | Floats | Int
         ]
         order[tied] = rows[np.lexsort((*reversed(keys), t[rows], owner[rows]))]
     return order
+
+
+def _by_time(owner: Ints, t: Ints) -> Ints:
+    """The stable order by owner, then time. One sort instead of two where both fit into one number."""
+    since = t - t.min()
+    span = int(since.max()) + 1
+    if (int(owner[-1]) + 1) * span < 2**63:
+        return np.argsort(owner * span + since, kind="stable")
+    return np.lexsort((t, owner))
 
 
 def instants(t: Ints, known: Bools | None = None) -> pa.Array:
