@@ -48,7 +48,6 @@ serve: install ## serve the current release (CONFIG, HOST, PORT)
 	@$(BIN)/python -m serving --config $(CONFIG) --host $(HOST) --port $(PORT)
 
 bento: install ## the service with the current release in one package (CONFIG)
-	@$(BIN)/python -m pip install --quiet -e ".[train,serve,postgres]"
 	@$(BIN)/python -m serving.bento --config $(CONFIG)
 
 test: install-dev ## all tests, two files at a time

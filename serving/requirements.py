@@ -10,8 +10,8 @@ from packaging.utils import canonicalize_name
 
 from lifestage.errors import InputError
 
-EXTRAS = ("serve", "postgres")
-"""Of pyproject.toml: the service, and the driver of the other kind of store."""
+EXTRA = "serve"
+"""Of pyproject.toml."""
 
 
 def pinned(project: Path) -> list[str]:
@@ -21,7 +21,7 @@ def pinned(project: Path) -> list[str]:
     """
     about = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     optional = about["optional-dependencies"]
-    wanted = [*about["dependencies"], *(line for extra in EXTRAS for line in optional[extra])]
+    wanted = [*about["dependencies"], *optional[EXTRA]]
     versions = _versions(project / "constraints.txt")
     missing = [name for name in sorted(needed(wanted)) if name not in versions]
     if missing:
@@ -54,7 +54,7 @@ def _required_by(name: str) -> list[str]:
     except PackageNotFoundError:
         raise InputError(
             f"package '{name}' is not installed here, so what it needs is not known; run "
-            "'make bento', or pip install -c constraints.txt -e '.[serve,postgres]'"
+            "'make bento', or pip install -c constraints.txt -e '.[serve]'"
         ) from None
 
 

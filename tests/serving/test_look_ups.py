@@ -201,7 +201,10 @@ def test_without_scores_it_is_503(made: Any, tmp_path: Path) -> None:
 def test_scores_of_another_release_come_without_its_horizons(made: Any) -> None:
     state = state_with(made, open_store(load(made.config).store_url))
     other = SimpleNamespace(
-        store=state.store, release=made.release, facts={**state.facts, "release": "newer"}
+        shop=state.shop,
+        store=state.store,
+        release=made.release,
+        facts={**state.facts, "release": "newer"},
     )
     answer = json.loads(stored(other, next(iter(made.scores))))  # type: ignore[arg-type]
     assert answer["release"] == "tiny-1"

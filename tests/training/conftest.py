@@ -21,6 +21,11 @@ Script = Callable[..., "subprocess.CompletedProcess[str]"]
 def _no_lock_outlives_its_test() -> Iterator[None]:
     """A script's function called in this process would hold the shop until the process ends."""
     yield
+    release_locks()
+
+
+def release_locks() -> None:
+    """As if the process had ended."""
     for file in exclusive._held.values():
         file.close()
     exclusive._held.clear()

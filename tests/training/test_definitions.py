@@ -13,8 +13,8 @@ import yaml
 
 from lifestage.clv.model import ClvModel
 from lifestage.schemas import SCORE
-from serving.models import ScoreRequest
-from serving.score import score
+from serving.routes import Answer
+from serving.score import scores_of
 from serving.state import load
 from serving.warmup import warm_up
 
@@ -129,7 +129,9 @@ def test_a_subscription_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         {"customer_id": "x", "subscriptions": terms},
         {"customer_id": "y", "subscriptions": [{**terms[0], "ended_at": "2024-09-20"}]},
     ]}  # fmt: skip
-    answer = score(state, ScoreRequest.model_validate(body), 0)
+    (found,) = scores_of(state, [json.dumps(body).encode()], 0, counted=False)
+    assert isinstance(found, Answer), found
+    answer = json.loads(found.content)
     assert [row["eligible"] for row in answer["scores"]] == [True, False]
     assert 0 < answer["scores"][0]["churn_probability"] < 1
     assert answer["scores"][0]["clv"] is None
