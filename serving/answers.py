@@ -92,7 +92,10 @@ class Score(Placed):
     next_order_high: Instant | None
     next_stage: Annotated[
         str | None,
-        Field(description="First other stage if nothing happens; null: none in the time looked ahead."),
+        Field(
+            description="First other stage if nothing happens; null: none in the time looked ahead, or nobody looked: "
+            "/v1/score does so where `ahead` asks for it."
+        ),
     ]
     next_stage_at: Instant | None
     at_risk_at: Annotated[Instant | None, Field(description="From when on at risk if nothing happens.")]

@@ -55,6 +55,9 @@ app = FastAPI(
 app.add_middleware(Traced)
 
 
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+
+
 def loaded(request: Request) -> State:
     """The State of this worker."""
     state: State | None = getattr(request.app.state, "serving", None)
@@ -142,7 +145,7 @@ def index() -> HTMLResponse:
     return HTMLResponse(PAGE)
 
 
-@app.api_route(UNKNOWN, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+@app.api_route(UNKNOWN, methods=METHODS, include_in_schema=False)
 def unknown() -> None:
     """Where `paths` sends whatever it does not know."""
     raise HTTPException(HTTPStatus.NOT_FOUND)

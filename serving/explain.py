@@ -26,7 +26,7 @@ def _explained(state: State, body: bytes, now: int, counted: bool) -> Answer | E
         request, places, failures = by_customer(ExplainRequest, body)
         as_of = instant_of(request.as_of, now, state.release.timezone)
         everybody = Reasons(top=request.top, highest_risk_share=1, highest_value_share=1)
-        asked = Asked(as_of, everybody, request.customers, places, failures)
+        asked = Asked(as_of, everybody, (), request.customers, places, failures)
         take_out(asked, state.shop.serving)
     except ProblemError as problem:
         return problem

@@ -24,6 +24,10 @@ from serving.state import State
 
 FAILURES_PER_MINUTE = 30
 """Wrong keys that one address may send; a right one from there is let in all the same."""
+FORWARDED = (
+    *(b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"),
+)
+"""Headers of a proxy: whoever sends them, another machine may be behind."""
 CALLER = "lifestage.key"
 """In the scope: the name of the caller's key, for the log."""
 
@@ -102,7 +106,9 @@ class Guard:
                     return _wait(wait, f"key '{key.name}' has sent its requests of this minute")
                 if needed is not None and needed not in key.scopes:
                     return _forbidden(key, needed)
-            elif not access.from_this_machine(_client(scope), given.get(b"host", "localhost")):
+            elif not access.from_this_machine(_client(scope), given.get(b"host", "localhost")) or any(
+                map(given.__contains__, FORWARDED)
+            ):
                 return _foreign()
         return _unfit(given, rules) if needed is not None and operation[0] == "POST" else None
 
@@ -191,9 +197,10 @@ def _unfit(given: dict[bytes, str], rules: Rules) -> Refusal | None:
     length = given.get(b"content-length", "")
     if length.isdecimal() and int(length[:20]) > rules.body_bytes:
         return Refusal(rules.too_large)
-    kind = given.get(b"content-type", "").partition(";")[0].strip().lower()
-    if kind and kind != "application/json":
-        detail = f"content-type is '{kind[:100]}'; send application/json"
+    kind, _, more = given.get(b"content-type", "").lower().partition(";")
+    charset = more.partition("charset=")[2].partition(";")[0].strip().strip('"')
+    if (kind.strip() and kind.strip() != "application/json") or charset not in ("", "utf-8", "utf8"):
+        detail = f"content-type is '{given[b'content-type'][:100]}'; send application/json, in UTF-8"
         return Refusal(ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail))
     return None
 

@@ -15,7 +15,10 @@ MAX_ROWS = 20_000
 
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
-Id = Annotated[str, Field(min_length=1, max_length=256)]
+Id = Annotated[
+    str,
+    Field(min_length=1, max_length=256, description="Read as tables are: blanks around it do not count."),
+]
 Word = Annotated[str, Field(max_length=256)]
 WRITTEN = (
     r"^(19[5-9]\d|20\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
@@ -106,7 +109,7 @@ class Term(TypedDict):
 class Previous(TypedDict):
     """The stage that was stored last."""
 
-    stage: Annotated[Word, Field(examples=["active"])]
+    stage: Annotated[str, Field(min_length=1, max_length=256, examples=["loyalty"])]
     stage_since: Time
 
 
@@ -148,7 +151,7 @@ HISTORY_EXAMPLE: dict[str, Any] = {
                 {"ordered_at": "1997-05-09", "amount": -14.96, "order_id": "A-1002"},
                 {"ordered_at": "1998-02-21", "amount": 41.98, "order_id": "A-1003"},
             ],
-            "previous": {"stage": "active", "stage_since": "1998-03-01"},
+            "previous": {"stage": "loyalty", "stage_since": "1998-03-01"},
         }
     ],
 }
@@ -166,6 +169,13 @@ class ScoreRequest(BaseModel):
             "the release's rule. They cost several times what the score does: false where nobody reads them."
         ),
     ] = True
+    ahead: Annotated[
+        bool,
+        Field(
+            description="Also what comes if nothing happens (`next_stage`, `next_stage_at`, `at_risk_at`, `lost_at`), "
+            "as a run has it. It costs about as much as scoring for each of the days looked ahead at."
+        ),
+    ] = False
     customers: Customers
 
 

@@ -142,7 +142,7 @@ class Reloader:
         before = self.status.failed
         self._failures = self._failures + 1 if seen == self._tried else 1
         self._tried = seen
-        wait = min(shop.serving.reload_seconds * 2.0**self._failures, LONGEST_WAIT)
+        wait = min(shop.serving.reload_seconds * 2.0 ** min(self._failures, 16), LONGEST_WAIT)
         self._retry_at = time.monotonic() + wait
         metrics.observe_reload(False)
         self.status = replace(self.status, failed=Failure(name, text, clock()))

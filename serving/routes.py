@@ -25,7 +25,7 @@ from serving.problems import ProblemError
 from serving.rows import to_json
 from serving.state import State
 
-BODY_SECONDS = 50.0
+BODY_SECONDS = 20.0
 """Within which a body must have arrived."""
 
 # They read the store: a look-up waits neither for a large request, nor the event loop for a slow disk.

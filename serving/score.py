@@ -1,12 +1,13 @@
 """Raw histories -> scores: the same `decide_block` as the batch, on blocks made of the requests that wait together."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
+from lifestage.ahead import with_ahead
 from lifestage.decision import decide_block
 from lifestage.errors import InputError
 from lifestage.history import History
@@ -33,6 +34,8 @@ class Asked:
     as_of: int
     reasons: Reasons | None
     """None: as the release says."""
+    looks: tuple[int, ...]
+    """Days ahead at which changes of stage are looked for."""
     customers: list[Customer]
     places: list[int]
     """Of each customer in the request."""
@@ -75,7 +78,9 @@ def read(state: State, body: bytes, now: int) -> Asked:
     """Raises ProblemError where nothing of the request can be scored."""
     request, places, failures = by_customer(ScoreRequest, body)
     as_of = instant_of(request.as_of, now, state.release.timezone)
-    asked = Asked(as_of, None if request.reasons else NO_REASONS, request.customers, places, failures)
+    looks = state.shop.scoring.look_ahead_days if request.ahead else ()
+    reasons = None if request.reasons else NO_REASONS
+    asked = Asked(as_of, reasons, looks, request.customers, places, failures)
     take_out(asked, state.shop.serving)
     return asked
 
@@ -105,7 +110,7 @@ def score(state: State, requests: Sequence[Asked], *, counted: bool = True) -> N
         first, taken, later = waiting[0], [], []
         ids: set[str] = set()
         for asked in waiting:  # one block: of one instant, and nobody twice
-            alike = asked.as_of == first.as_of and asked.reasons == first.reasons
+            alike = (asked.as_of, asked.reasons, asked.looks) == (first.as_of, first.reasons, first.looks)
             if alike and ids.isdisjoint(asked.ids):
                 ids.update(asked.ids)
                 taken.append(asked)
@@ -122,6 +127,7 @@ def _score_block(state: State, taken: Sequence[Asked], counted: bool) -> None:
     table = decide_block(
         history, taken[0].as_of, state.release, previous, threads=1, reasons_for=taken[0].reasons
     )
+    table = with_ahead(table, history, taken[0].as_of, state.release, taken[0].looks, threads=1)
     if counted:
         observe_batch(len(history), len(taken))
         observe_scores(table)
@@ -134,31 +140,32 @@ def _score_block(state: State, taken: Sequence[Asked], counted: bool) -> None:
 
 def _history(state: State, taken: Sequence[Asked]) -> tuple[History, pa.Table]:
     """The block of all customers whose records can be read, and their previous stages."""
-    zone, types = state.release.timezone, state.release.attribute_types
+    zone, types, as_of = state.release.timezone, state.release.attribute_types, taken[0].as_of
     while True:
         customers = [customer for asked in taken for customer in asked.customers]
         try:
-            return history_from_records(customers, zone, types), previous_stages(customers, zone)
+            return history_from_records(customers, zone, types), previous_stages(customers, zone, as_of)
         except RecordError:
-            faults = [_faults(asked.customers, 0, zone, types) for asked in taken]
+            faults = [_faults(asked.customers, 0, zone, types, as_of) for asked in taken]
             if not any(faults):
                 raise
             for asked, found in zip(taken, faults, strict=True):
                 asked.fail(found)
 
 
-def _faults(customers: list[Customer], first: int, zone: str, types: Any) -> dict[int, tuple[str, str]]:
+def _faults(
+    customers: list[Customer], first: int, zone: str, types: Mapping[str, pa.DataType], as_of: int
+) -> dict[int, tuple[str, str]]:
     """Position -> what is wrong; by halves, as most are right."""
     try:
         history_from_records(customers, zone, types)
-        previous_stages(customers, zone)
+        previous_stages(customers, zone, as_of)
     except RecordError as error:
         if len(customers) == 1:
             return {first: (f".{place(error.path[1:])}", error.fault)}
         half = len(customers) // 2
-        return _faults(customers[:half], first, zone, types) | _faults(
-            customers[half:], first + half, zone, types
-        )
+        left = _faults(customers[:half], first, zone, types, as_of)
+        return left | _faults(customers[half:], first + half, zone, types, as_of)
     return {}
 
 
@@ -186,7 +193,7 @@ def instant_of(as_of: str | None, now: int, zone: str) -> int:
         raise bad(f"as_of: {error}", ("as_of",)) from None
 
 
-def previous_stages(customers: Sequence[Customer] | Sequence[Scored], zone: str) -> pa.Table:
+def previous_stages(customers: Sequence[Customer] | Sequence[Scored], zone: str, as_of: int) -> pa.Table:
     """Rows of schemas.PREVIOUS for the customers that the request gives a previous stage. Raises RecordError."""
     names: list[str | None] = []
     stages: list[str] = []
@@ -195,12 +202,16 @@ def previous_stages(customers: Sequence[Customer] | Sequence[Scored], zone: str)
         given = customer.get("previous")
         if given is None:
             continue
+        path = (i, "previous", "stage_since")
         try:
-            instants.append(parse_instant(given["stage_since"], zone))
+            since = parse_instant(given["stage_since"], zone)
         except InputError as error:
-            path = (i, "previous", "stage_since")
             raise RecordError(customer["customer_id"], path, str(error)) from None
+        if since > as_of:
+            fault = f"is '{given['stage_since']}', after as_of; expected the day on which the stage began"
+            raise RecordError(customer["customer_id"], path, fault)
+        instants.append(since)
         names.append(identifier(customer["customer_id"]))
         stages.append(given["stage"])
-    since = pa.array(instants, pa.int64()).cast(PREVIOUS.field("stage_since").type)
-    return pa.table([pa.array(names, pa.string()), pa.array(stages, pa.string()), since], schema=PREVIOUS)
+    began = pa.array(instants, pa.int64()).cast(PREVIOUS.field("stage_since").type)
+    return pa.table([pa.array(names, pa.string()), pa.array(stages, pa.string()), began], schema=PREVIOUS)

@@ -9,6 +9,8 @@ import os
 # Before the imports that read them: no usage statistics; one thread a worker for the trees, which are small.
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A caller's word for an address of their own counts for nothing, unless somebody names the proxy that says it.
+os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
 
 import sys
 

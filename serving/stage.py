@@ -1,5 +1,6 @@
 """Given features and scores -> stages under the release's policy."""
 
+import math
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -23,6 +24,9 @@ from serving.state import State
 PERCENTILES = {"churn_percentile": "churn_probability", "clv_percentile": "clv", **RFM}
 """Percentile -> the column whose rank it is."""
 
+SHARES = frozenset({"churn_probability", "p_alive", "p_order", *PERCENTILES})
+AMOUNTS = frozenset({"clv", "expected_orders", "expected_order_value", "spend_low", "spend_high"})
+
 Columns = dict[str, list[Any]]
 
 
@@ -33,7 +37,7 @@ def stage(state: State, request: StageRequest, now: int) -> dict[str, Any]:
     as_of = instant_of(request.as_of, now, zone)
     block = _block(state, request)
     try:
-        previous = align(previous_stages(request.customers, zone), block["customer_id"])
+        previous = align(previous_stages(request.customers, zone, as_of), block["customer_id"])
     except RecordError as error:
         raise bad(str(error), ("customers", *error.path)) from None
     try:
@@ -100,6 +104,12 @@ def _check(i: int, customer: str, name: str, value: object, given: Mapping[str, 
         fits, expected = isinstance(value, float | int) and not isinstance(value, bool), "a number"
     if not fits:
         raise bad(f"customer '{customer}': column '{name}' is {str(value)[:64]!r}; expected {expected}", path)
+    low, high = (
+        (0.0, 1.0) if name in SHARES else (0.0, math.inf) if name in AMOUNTS else (-math.inf, math.inf)
+    )
+    if isinstance(value, float | int) and not low <= value <= high:
+        wanted = "0 to 1" if name in SHARES else "0 or more"
+        raise bad(f"customer '{customer}': column '{name}' is {value}; expected {wanted}", path)
 
 
 def _filled(state: State, percentile: pa.Array, of: str, values: pa.Array) -> pa.Array:

@@ -12,4 +12,4 @@ def restage(config: str) -> None:
         f"  {score} --flow-months 12    # stages the past months by this policy too, so that the flow and the "
         "lifecycle report compare like with like"
     )
-    say("  restart 'make serve', which answers with the release it was started with")
+    say("  a running 'make serve' takes the release up by itself within a few seconds")

@@ -24,7 +24,7 @@ from lifestage.lifecycle.staging import columns_read, stage_codes
 from lifestage.localtime import DAY, day_of, instant, midnight, moment
 from lifestage.ragged import Floats, Ints
 from lifestage.release import NO_REASONS, Release
-from lifestage.schemas import INSTANT, PREVIOUS
+from lifestage.schemas import INSTANT, PREVIOUS, SCORE
 from lifestage.scoring import definition_of
 
 AHEAD = pa.schema(
@@ -76,6 +76,24 @@ class _Found:
         for role, days in ((self.at_risk, self.risk_day), (self.lost, self.lost_day)):
             here = role[stage] & np.isnan(days[rows]) & ~role[self.first[rows]]
             days[rows[here]] = day[here]
+
+
+def with_ahead(
+    scores: pa.Table,
+    history: History,
+    as_of: int,
+    release: Release,
+    looks: Sequence[int],
+    *,
+    threads: int = 0,
+) -> pa.Table:
+    """Rows of schemas.SCORE with the columns of AHEAD filled; arguments as of `look_ahead`, nothing for no looks."""
+    if not looks:
+        return scores
+    foreseen = look_ahead(history, as_of, release, scores, looks, threads=threads)
+    for name in foreseen.column_names:
+        scores = scores.set_column(scores.column_names.index(name), SCORE.field(name), foreseen[name])
+    return scores
 
 
 def look_ahead(

@@ -21,11 +21,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lifestage import release as releases
-from lifestage.ahead import look_ahead
+from lifestage.ahead import with_ahead
 from lifestage.decision import decide_block
 from lifestage.errors import InputError
 from lifestage.history_file import Cluster, HistoryFile, read_block
-from lifestage.schemas import SCORE
 from lifestage.store import open_store
 
 SMALL = 100_000
@@ -81,10 +80,7 @@ def _score_block(task: Task) -> int:
         previous = open_store(task.store).previous(task.as_of, ids[0].as_py(), ids[-1].as_py())
     release = _load_release(Path(task.release))
     scores = decide_block(history, task.as_of, release, previous, threads=task.threads)
-    if task.looks:
-        foreseen = look_ahead(history, task.as_of, release, scores, task.looks, threads=task.threads)
-        for name in foreseen.column_names:
-            scores = scores.set_column(scores.column_names.index(name), SCORE.field(name), foreseen[name])
+    scores = with_ahead(scores, history, task.as_of, release, task.looks, threads=task.threads)
     if not task.everybody:
         scores = scores.filter(pa.array(history.known(task.as_of)))
     if len(scores):

@@ -62,13 +62,19 @@ class Lifestage:
         self._transport.close()
 
     def score(
-        self, customers: Sequence[Customer], as_of: Time | None = None, reasons: bool = True
+        self,
+        customers: Sequence[Customer],
+        as_of: Time | None = None,
+        *,
+        reasons: bool = True,
+        ahead: bool = False,
     ) -> ScoreAnswer:
         """Scores of 1 to 1,000 raw histories, in their order; who could not be scored stands in `errors`.
 
-        `reasons` False leaves `churn_reasons` out, which cost several times what the score does.
+        `reasons` False leaves `churn_reasons` out, which cost several times what the score does; `ahead` asks for the
+        next stage and its date, which cost about as much as the score for each day looked ahead at.
         """
-        return cast(ScoreAnswer, self._post("/v1/score", customers, as_of, reasons=reasons))
+        return cast(ScoreAnswer, self._post("/v1/score", customers, as_of, reasons=reasons, ahead=ahead))
 
     def explain(
         self, customers: Sequence[Customer], as_of: Time | None = None, top: int = 5
@@ -81,7 +87,12 @@ class Lifestage:
         return cast(StageAnswer, self._post("/v1/stage", customers, as_of))
 
     def customer(self, customer_id: str) -> CustomerAnswer | None:
-        """The stored score and the history of stages; None for a customer whom the stored scores lack."""
+        """The stored score and the history of stages; None for a customer whom the stored scores lack.
+
+        Raises ValueError for an empty id.
+        """
+        if not customer_id:
+            raise ValueError("customer_id is empty; give the customer's id")
         try:
             return cast(
                 CustomerAnswer, self._transport.request("GET", f"/v1/customers/{quote(customer_id, safe='')}")

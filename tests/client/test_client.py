@@ -61,8 +61,9 @@ def test_what_is_sent(stub: Any) -> None:
         "as_of": "1998-07-01",
         "customers": [{"customer_id": "C-17", "purchases": []}],
         "reasons": True,
+        "ahead": False,
     }
-    assert stub.asked[1][3] == {"customers": [{"customer_id": "é书"}], "reasons": True}
+    assert stub.asked[1][3] == {"customers": [{"customer_id": "é书"}], "reasons": True, "ahead": False}
 
 
 def test_the_key_may_come_from_the_environment(stub: Any, monkeypatch: pytest.MonkeyPatch) -> None:

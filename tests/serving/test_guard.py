@@ -237,6 +237,8 @@ def test_on_loopback_only_this_machine_is_answered(tmp_path: Path) -> None:
         assert "python -m serving.keys makes a key" in answer.detail
     assert caller(client=("10.0.0.7", 5), host="localhost").status == 403
     assert caller(client=None, host="localhost").status == 403
+    for name in ("x_forwarded_for", "x_real_ip", "forwarded", "via", "x_forwarded_host"):
+        assert caller(host="localhost", **{name: "127.0.0.1"}).status == 403, name
     assert caller("/livez", client=("10.0.0.7", 5)).status == 200
 
 
@@ -275,7 +277,14 @@ def test_json_is_accepted(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+    "kind",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/json; charset=utf-16",
+        "application/json;charset=gbk",
+    ],
 )
 def test_another_content_type_is_refused(tmp_path: Path, kind: str) -> None:
     answer = Caller(tmp_path, access.OPEN)(SCORE, "POST", content_type=kind)

@@ -33,7 +33,7 @@ def test_one_customer_with_too_many_rows_does_not_fail_the_others() -> None:
         {"customer_id": "a", "purchases": [ORDER] * 4},
         {"customer_id": "b", "purchases": [ORDER]},
     ]
-    asked = Asked(0, None, customers, [0, 1], [])
+    asked = Asked(0, None, (), customers, [0, 1], [])
     take_out(asked, Serving(max_rows=3))
     assert asked.ids == ["b"]
     assert [(f.index, f.path) for f in asked.failures] == [(0, "customers[0].purchases")]

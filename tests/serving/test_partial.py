@@ -5,6 +5,11 @@ from typing import Any
 
 import pytest
 
+from lifestage.ahead import with_ahead
+from lifestage.decision import decide_block
+from lifestage.settings import load
+from serving.rows import rows
+
 GOOD = {"ordered_at": "2023-01-01", "amount": 10.0}
 BAD: list[tuple[str, dict[str, Any], str, str]] = [
     ("type", {"purchases": [GOOD, {**GOOD, "amount": "1"}]}, ".purchases[1].amount", "valid number"),
@@ -31,6 +36,12 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     ("attribute", {"attributes": {"no such": 1.0}}, ".attributes.no such", "is no attribute"),
     ("previous", {"previous": {"stage": "x", "stage_since": "y"}}, ".previous.stage_since", "'y' is no time"),
+    (
+        "previous later",
+        {"previous": {"stage": "x", "stage_since": "2099-01-01"}},
+        ".previous.stage_since",
+        "after as_of",
+    ),
     ("blank", {"customer_id": "  "}, ".customer_id", "is blank"),
     ("no id", {"customer_id": None}, ".customer_id", "valid string"),
 ]
@@ -123,6 +134,26 @@ def test_reasons_are_left_out_where_nobody_reads_them(served: Any, made: Any) ->
     (whole,) = post(served, body).json()["scores"]
     (short,) = post(served, {**body, "reasons": False}).json()["scores"]
     assert whole["churn_reasons"] and short == {**whole, "churn_reasons": None}
+
+
+def test_what_comes_if_nothing_happens_is_told_where_it_is_asked_for(served: Any, made: Any) -> None:
+    names = sorted(made.scores)[:40]
+    body = {"as_of": made.as_of, "customers": [made.record(name) for name in names]}
+    plain = post(served, body).json()["scores"]
+    told = post(served, {**body, "ahead": True}).json()["scores"]
+    ahead = ("next_stage", "next_stage_at", "at_risk_at", "lost_at")
+    assert all(row[name] is None for row in plain for name in ahead)
+    assert sum(row["next_stage"] is not None for row in told) > 5
+    assert [{**row, **dict.fromkeys(ahead)} for row in told] == plain
+    history = made.history.block(0)
+    scores = decide_block(history, made.run.as_of, made.release)
+    looks = load(made.config).scoring.look_ahead_days
+    batch = with_ahead(scores, history, made.run.as_of, made.release, looks)
+    expected = {row["customer_id"]: row for row in rows(batch)}  # at first sight, too
+    alike = [row for row in told if row["stage_since"] == expected[row["customer_id"]]["stage_since"]]
+    assert len(alike) > 5
+    for row in alike:
+        assert {name: row[name] for name in ahead} == {n: expected[row["customer_id"]][n] for n in ahead}
 
 
 def test_explain_tells_everybody_why(served: Any, made: Any) -> None:

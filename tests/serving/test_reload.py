@@ -341,6 +341,19 @@ def test_old_releases_are_let_go(
     assert [kept() for kept in old] == [None] * len(old)
 
 
+def test_a_release_that_stays_broken_for_weeks_does_not_end_the_watch(
+    reloader: Reloader, folder: Path
+) -> None:
+    (publish(folder, "bad") / "manifest.json").write_text("{")
+    reloader.look()
+    reloader._failures, reloader._retry_at = 5_000, 0.0
+    checked = reloader.status.checked_at
+    reloader.look()
+    failed = reloader.status.failed
+    assert failed is not None and failed.release == "bad"
+    assert reloader.status.checked_at > checked
+
+
 def test_threads_do_not_add_up(reloader: Reloader, folder: Path) -> None:
     def computing() -> int:
         return sum(thread.name == "computing" for thread in threading.enumerate())

@@ -251,6 +251,13 @@ def staging(**columns: Any) -> dict[str, Any]:
             "'three'; expected a number",
         ),
         ("stage", staging(eligible=1), "customers[0].columns.eligible", "expected true or false"),
+        (
+            "stage",
+            staging(churn_probability=7),
+            "customers[0].columns.churn_probability",
+            "is 7.0; expected 0 to 1",
+        ),
+        ("stage", staging(clv=-1.0), "customers[0].columns.clv", "is -1.0; expected 0 or more"),
         ("stage", staging(order_count=[1]), "customers[0].columns.order_count", "valid"),
         (
             "stage",
