@@ -8,6 +8,7 @@ import random
 from typing import Any
 
 import schemathesis
+from schemathesis.core.parameters import ParameterLocation
 
 IDS = [name for name in os.environ.get("LIFESTAGE_IDS", "").split(",") if name]
 COLUMNS = ("order_count", "days_since_last_order", "churn_probability", "clv", "spend_total")
@@ -47,3 +48,13 @@ def refusals_say_what_to_mend(_context: Any, response: Any, _case: Any) -> None:
     assert problem["detail"], "no detail"
     for leak in ("Traceback", 'File "', "site-packages", "pydantic"):
         assert leak not in response.text, leak
+
+
+@schemathesis.check
+def a_bad_customer_among_others_is_told(_context: Any, response: Any, case: Any) -> None:
+    """A body against the description is answered 200 only where `errors` says which of its customers are bad."""
+    if response.status_code != 200 or case.path not in ("/v1/score", "/v1/explain") or case.meta is None:
+        return
+    body = case.meta.components.get(ParameterLocation.BODY)
+    if body is not None and body.mode.is_negative:
+        assert response.json()["errors"], "a wrong body was taken for a right one"
