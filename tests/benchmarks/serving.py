@@ -66,6 +66,7 @@ def scenarios(names: list[str]) -> list[Scenario]:
             (("p50 within 150 ms", lambda us, _: us.p50 <= 150),),
             most=8,
         ),
+        Scenario("   the same without reasons", 1, scoring(1_000, 50, 0, 2, reasons=False), (), most=8),
         Scenario("batchGet of 100", 16, batch_gets(names, 100), ()),
     ]
 

@@ -19,7 +19,7 @@ from lifestage.localtime import DAY, day_of
 from lifestage.references import collect
 from lifestage.runs import score_run
 from lifestage.samples import reference_columns
-from lifestage.settings import parse
+from lifestage.settings import Reasons, parse
 from lifestage.store import open_store
 from tests.benchmarks.serving_callers import request
 from tests.benchmarks.shop import TABLES, WORLD
@@ -77,7 +77,7 @@ def make(folder: Path, customers: int = CUSTOMERS) -> Path:
             "timezone": shop.timezone,
             "currency": shop.currency,
             "as_of": as_of,
-            "reasons": {"top": 3, "highest_risk_share": 0.3, "highest_value_share": 0.2},
+            "reasons": Reasons().model_dump(),
         },
     )
     releases.point_to(shop.releases, "bench-1")
@@ -126,12 +126,18 @@ def histories(purchases: int, events: int, seed: int = 2) -> Iterator[dict[str, 
         }
 
 
-def scoring(customers: int, purchases: int, events: int, requests: int) -> list[bytes]:
+def scoring(
+    customers: int, purchases: int, events: int, requests: int, *, reasons: bool = True
+) -> list[bytes]:
     """Requests of POST /v1/score."""
     made = histories(purchases, events)
     as_of = str(day_of(WORLD.end_t, WORLD.timezone))
     return [
-        request("POST", "/v1/score", {"as_of": as_of, "customers": [next(made) for _ in range(customers)]})
+        request(
+            "POST",
+            "/v1/score",
+            {"as_of": as_of, "reasons": reasons, "customers": [next(made) for _ in range(customers)]},
+        )
         for _ in range(requests)
     ]
 
