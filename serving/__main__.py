@@ -62,8 +62,11 @@ def check_address(host: str, port: int) -> None:
             ) from None
 
 
-def examples(state: "State", address: str) -> str:
-    """Lines to paste: a look-up of a stored customer, and a score of a history."""
+def examples(state: "State", address: str, *, shown: bool) -> str:
+    """Lines to paste: a look-up of a stored customer, and a score of a history.
+
+    `shown`: a person reads them. Else the output is a log, and no place for a customer's id.
+    """
     import json
     from datetime import timedelta
     from urllib.parse import quote
@@ -77,9 +80,10 @@ def examples(state: "State", address: str) -> str:
     asked = access.key_asked(state.shop)
     key = ' -H "authorization: Bearer $KEY"' if asked else ""
     try:
-        # Where keys are asked for the output is a log, and no place for a customer's id.
-        shown = "CUSTOMER_ID" if asked else quote(example(state.store), safe="")
-        look_up = f"curl -s{key} {address}/v1/customers/{shown}"
+        known = example(state.store)
+        # The store knows hashes alone, where callers give their own ids.
+        named = shown and not asked and not state.shop.privacy.hash_ids
+        look_up = f"curl -s{key} {address}/v1/customers/{quote(known, safe='') if named else 'CUSTOMER_ID'}"
     except InputError as error:
         look_up = f"(nothing to look up: {error})"
     day = day_of(state.release.manifest["as_of"], state.release.timezone)
@@ -111,7 +115,8 @@ def serve(state: "State", config: Path, host: str, port: int, workers: int) -> N
     os.environ.setdefault("BENTOML_HOME", str((state.shop.output / f"serving-{port}").resolve()))
     shown = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{port}"
-    threading.Thread(target=announce, args=(address, examples(state, address)), daemon=True).start()
+    text = examples(state, address, shown=sys.stdout.isatty())
+    threading.Thread(target=announce, args=(address, text), daemon=True).start()
 
     from serving.service import Lifestage
 
