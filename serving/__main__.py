@@ -94,6 +94,21 @@ def examples(state: "State", address: str, *, shown: bool) -> str:
     return f"Serving release {state.release.name} at {address} until Ctrl-C.{who} Try:\n\n{look_up}\n{post}\n"
 
 
+def nothing_stored(state: "State") -> str:
+    """A warning where no scores are stored, or the store is away; empty where there are some."""
+    from lifestage.errors import InputError
+
+    try:
+        if state.store.current() is not None:
+            return ""
+    except InputError as error:
+        return f"warning: {error}; look-ups answer 503 until then"
+    return (
+        f"warning: no scores stored yet at {state.store.name}; look-ups answer 503 until 'python -m training.score' "
+        "has run: is 'store' right?"
+    )
+
+
 def announce(address: str, text: str) -> None:
     """Print `text` as soon as the service is ready."""
     while True:
@@ -149,6 +164,8 @@ def main() -> None:
             "a key",
             flush=True,
         )
+    if warning := nothing_stored(state):
+        print(warning, flush=True)
     os.environ[access.ACCESS] = mode
     try:
         serve(state, Path(args.config), args.host, args.port, args.workers)
