@@ -62,8 +62,11 @@ def check_address(host: str, port: int) -> None:
             ) from None
 
 
-def examples(state: "State", address: str) -> str:
-    """Lines to paste: a look-up of a stored customer, and a score of a history."""
+def examples(state: "State", address: str, *, shown: bool) -> str:
+    """Lines to paste: a look-up of a stored customer, and a score of a history.
+
+    `shown`: a person reads them. Else the output is a log, and no place for a customer's id.
+    """
     import json
     from datetime import timedelta
     from urllib.parse import quote
@@ -77,9 +80,10 @@ def examples(state: "State", address: str) -> str:
     asked = access.key_asked(state.shop)
     key = ' -H "authorization: Bearer $KEY"' if asked else ""
     try:
-        # Where keys are asked for the output is a log, and no place for a customer's id.
-        shown = "CUSTOMER_ID" if asked else quote(example(state.store), safe="")
-        look_up = f"curl -s{key} {address}/v1/customers/{shown}"
+        known = example(state.store)
+        # The store knows hashes alone, where callers give their own ids.
+        named = shown and not asked and not state.shop.privacy.hash_ids
+        look_up = f"curl -s{key} {address}/v1/customers/{quote(known, safe='') if named else 'CUSTOMER_ID'}"
     except InputError as error:
         look_up = f"(nothing to look up: {error})"
     day = day_of(state.release.manifest["as_of"], state.release.timezone)
@@ -88,6 +92,21 @@ def examples(state: "State", address: str) -> str:
     post = f"curl -s{key} {address}/v1/score -H 'content-type: application/json' -d '{json.dumps(body)}'"
     who = f" Callers need an API key of {path_of(state.shop)}, here $KEY." if asked else ""
     return f"Serving release {state.release.name} at {address} until Ctrl-C.{who} Try:\n\n{look_up}\n{post}\n"
+
+
+def nothing_stored(state: "State") -> str:
+    """A warning where no scores are stored, or the store is away; empty where there are some."""
+    from lifestage.errors import InputError
+
+    try:
+        if state.store.current() is not None:
+            return ""
+    except InputError as error:
+        return f"warning: {error}; look-ups answer 503 until then"
+    return (
+        f"warning: no scores stored yet at {state.store.name}; look-ups answer 503 until 'python -m training.score' "
+        "has run: is 'store' right?"
+    )
 
 
 def announce(address: str, text: str) -> None:
@@ -111,7 +130,8 @@ def serve(state: "State", config: Path, host: str, port: int, workers: int) -> N
     os.environ.setdefault("BENTOML_HOME", str((state.shop.output / f"serving-{port}").resolve()))
     shown = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{port}"
-    threading.Thread(target=announce, args=(address, examples(state, address)), daemon=True).start()
+    text = examples(state, address, shown=sys.stdout.isatty())
+    threading.Thread(target=announce, args=(address, text), daemon=True).start()
 
     from serving.service import Lifestage
 
@@ -144,6 +164,8 @@ def main() -> None:
             "a key",
             flush=True,
         )
+    if warning := nothing_stored(state):
+        print(warning, flush=True)
     os.environ[access.ACCESS] = mode
     try:
         serve(state, Path(args.config), args.host, args.port, args.workers)

@@ -36,20 +36,21 @@ def stored(state: State, customer_id: str) -> bytes:
 
 
 def stored_many(state: State, body: bytes) -> bytes:
-    """The answer about the customers that a body names, each once. Raises ProblemError as `stored`, and 400."""
-    ids = tuple(dict.fromkeys(whole(models.BatchGetRequest, body).customer_ids))
-    asked = {known_as(state.shop, name): name for name in ids}
+    """The answer about the customers that a body names, each spelling once. Raises ProblemError as `stored` and 400."""
+    asked = {name: known_as(state.shop, name) for name in whole(models.BatchGetRequest, body).customer_ids}
     with reading():
-        found = state.store.customers(tuple(asked))
+        found = state.store.customers(tuple(dict.fromkeys(asked.values())))
         if found:
             one = found[0]
             head = about(state, one.run, one["as_of"], one["release"], one["policy"])
         else:
             run = state.store.current() or {}
             head = about(state, run.get("run", ""), run.get("as_of", 0), run.get("release", ""), None)
-    known = {asked[one.customer_id] for one in found}
-    entries = ",".join(f'{{"customer_id":{_text(asked[one.customer_id])},{_entry(one)}}}' for one in found)
-    unknown = _text([name for name in ids if name not in known])
+    known = {one.customer_id: _entry(one) for one in found}
+    entries = ",".join(
+        f'{{"customer_id":{_text(name)},{known[own]}}}' for name, own in asked.items() if own in known
+    )
+    unknown = _text([name for name, own in asked.items() if own not in known])
     return _answer(head, f'"customers":[{entries}],"unknown":{unknown}')
 
 

@@ -42,7 +42,9 @@ def alerts(shop: "Shop", to: str | None, out: Path | None, redeliver: bool) -> b
     if store.current() is None:
         raise InputError(f"{shop.store_url}: holds no scores yet; run python -m training.score first")
     folder = out or shop.alerts_folder
-    hold(shop.alerts_folder)  # two deliveries at once would send everything twice
+    hold(
+        shop.alerts_folder, mode=0o777
+    )  # others fetch the files; two deliveries at once would send everything twice
     if to == "webhook":
         return _webhook(shop, store, folder, redeliver)
     if redeliver:

@@ -12,15 +12,16 @@ LEFT_OVERS = (".history.parquet.*", ".quarantine.parquet.*", ".spill-*", "runs/.
 """Drafts of files and folders: under the lock nobody alive is writing them."""
 
 
-def hold(folder: Path) -> None:
+def hold(folder: Path, *, mode: int = 0o700) -> None:
     """Hold the lock of an output folder until this process ends; waits for a run that has it.
 
-    History, runs and store of a shop belong together: two runs at once could read one another's history.
+    History, runs and store of a shop belong together: two runs at once could read one another's history. A folder that
+    is not there yet is made with `mode`, by default for its owner alone; the rights of one that is are the shop's.
     """
     folder = folder.resolve()
     if folder in _held:
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=mode, parents=True, exist_ok=True)
     file = (folder / ".lock").open("w", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,11 +1,13 @@
 """A person taken out of everything that Lifestage made of a shop, and the proof that nothing is left."""
 
 import argparse
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.command import bar, main, now, parser, say
 from training.exclusive import hold
+from training.forget_notes import count, tell, who_is_known
 from training.places import FOUND, REMAINS, REMOVED, Places
 
 if TYPE_CHECKING:
@@ -31,16 +33,19 @@ def forget(shop: "Shop", customers: list[str], *, dry_run: bool, aliases: bool) 
 
     hold(shop.output)
     privacy = private.open_privacy(shop.output, shop.privacy.hash_ids)
-    raw = _persons(shop, customers, aliases)
+    people = _persons(shop, customers, aliases)
+    raw = set[str]().union(*people)
     ids = frozenset(privacy.id_of(name) for name in raw)
+    gone = set(compress(sorted(raw), privacy.are_forgotten(sorted(raw))))
     if not dry_run:
         was, told = privacy.forgotten.stamp, privacy.forgotten.plus(sorted(ids))
         forgotten.write(shop.output, told)  # first: from now on no intake brings them back
-    needles = _needles(shop, ids, raw)
+    needles, known = _needles(shop, ids, raw)
     say(
-        f"{shop.shop}: {_count(len(customers), 'customer')}, {_count(len(raw), 'id')} with their aliases"
+        f"{shop.shop}: {count(len(customers), 'customer')}, {count(len(raw), 'id')} with their aliases"
         f"{', hashed' if privacy.hashed else ''}"
     )
+    who_is_known(people, {name for name in raw if privacy.id_of(name) in known}, gone, dry_run=dry_run)
     places = Places()
     searched, volume = _search(shop, needles, places, FOUND)
     if dry_run:
@@ -48,7 +53,7 @@ def forget(shop: "Shop", customers: list[str], *, dry_run: bool, aliases: bool) 
         say(
             f"dry run: {searched:,} files ({volume / 2**20:,.1f} MB) and the score store searched, nothing removed"
         )
-        _tell(shop, needles)
+        tell(shop, needles)
         return True
     _remove(shop, needles, places)
     _restamp(shop.output, was, told.stamp)
@@ -57,18 +62,14 @@ def forget(shop: "Shop", customers: list[str], *, dry_run: bool, aliases: bool) 
     if not places.rows:
         say("nothing of ours names them; the next intake leaves them out all the same")
     say(f"searched: {searched:,} files ({volume / 2**20:,.1f} MB) and the score store")
-    _tell(shop, needles)
+    tell(shop, needles)
     left = places.remaining()
-    say(f"REMAINS in {_count(len(left), 'place')}" if left else "nothing remains in what is ours")
+    say(f"REMAINS in {count(len(left), 'place')}" if left else "nothing remains in what is ours")
     return not left
 
 
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
-def _persons(shop: "Shop", customers: list[str], aliases: bool) -> set[str]:
-    """Every id of the people, read as intake reads ids. Raises InputError."""
+def _persons(shop: "Shop", customers: list[str], aliases: bool) -> list[set[str]]:
+    """Every id of each person, read as intake reads ids. Raises InputError."""
     from lifestage.errors import InputError
     from lifestage.intake.forgetting import known_as
     from lifestage.record_values import identifier
@@ -78,7 +79,7 @@ def _persons(shop: "Shop", customers: list[str], aliases: bool) -> set[str]:
     if len(ids) < len(read) or not ids:
         raise InputError("--customer: an id is empty; give the customer's id as in your tables")
     if not aliases:
-        return ids
+        return [{name} for name in ids]
     try:
         return known_as(shop, ids, now())
     except InputError as error:
@@ -88,20 +89,25 @@ def _persons(shop: "Shop", customers: list[str], aliases: bool) -> set[str]:
         ) from None
 
 
-def _needles(shop: "Shop", ids: frozenset[str], raw: set[str]) -> "Needles":
-    """What to look for: the ids as Lifestage has them and, where they are hashed, the raw ones as well."""
+def _needles(shop: "Shop", ids: frozenset[str], raw: set[str]) -> tuple["Needles", set[str]]:
+    """What to look for: the ids as Lifestage has them and, where they are hashed, the raw ones as well; and which of
+    them somebody has."""
     import pyarrow.parquet as pq
 
     from lifestage.erasure.needles import Needles, holding
+    from lifestage.store import open_store
 
     every = ids | frozenset(raw)
     others: set[str] = set()
+    store = open_store(shop.store_url)
+    known = {name for name in ids if store.holds(name)}
     parts = [*shop.output.glob("history*.parquet"), *shop.output.glob("history*.parquet/part-*.parquet")]
     for path in [*parts, *shop.output.glob("runs/*/part-*.parquet")]:
         if path.is_file():
             names = pq.read_table(path, columns=["customer_id"])["customer_id"].to_pylist()
             others.update(holding(every, names))
-    return Needles(every, tuple(sorted(others)))
+            known |= every.intersection(names)
+    return Needles(every, tuple(sorted(others))), known
 
 
 def _folders(shop: "Shop") -> list[Path]:
@@ -221,26 +227,6 @@ def _restamp(folder: Path, was: str, told: str) -> None:
         return
     with replaced(path) as draft:
         draft.write_text(f"{key} {told}")
-
-
-def _tell(shop: "Shop", needles: "Needles") -> None:
-    """What was not searched, what is the user's own, and what cannot be known."""
-    from lifestage.erasure.needles import LEAST
-
-    if short := needles.ids - needles.long:
-        say(
-            f"note: {_count(len(short), 'id')} shorter than {LEAST} bytes: looked for where ids stand (columns, "
-            "fields, cells, tables), not as bytes, which stand everywhere by chance"
-        )
-    for name, source in shop.sources.given.items():
-        where = source.path or source.table or f"dataset {source.dataset}"
-        say(f"yours, not changed: {name} in {where}; delete the person there as well")
-    if not shop.tracking_uri.startswith("sqlite:///"):
-        say(f"not searched: MLflow at {shop.tracking_uri} (Lifestage logs no ids there)")
-    say(
-        "beyond our reach: backups, copies of lists and reports elsewhere, what webhooks received, blocks that the "
-        "disk has freed. Model parameters are sums over many customers and hold no ids"
-    )
 
 
 def _place(shop: "Shop", path: Path) -> str:

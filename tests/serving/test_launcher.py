@@ -2,11 +2,16 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from lifestage.store import open_store
+from serving.__main__ import nothing_stored
+from serving.state import load
 
 ROOT = Path(__file__).parents[2]
 SHOP = {
@@ -83,6 +88,19 @@ def test_a_port_in_use_is_one_sentence(made: Any) -> None:
         done = run("-m", "serving", "--config", str(made.config), "--port", str(port))
     assert done.returncode == 2
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+
+
+def test_a_store_without_scores_is_told(made: Any, tmp_path: Path) -> None:
+    """As one of a mistyped name is."""
+    state = load(made.config)
+    assert nothing_stored(state) == ""
+    empty = replace(state, store=open_store(f"sqlite:///{tmp_path / 'typo.db'}"))
+    assert nothing_stored(empty).startswith(
+        f"warning: no scores stored yet at {tmp_path / 'typo.db'}; look-ups"
+    )
+    assert not (tmp_path / "typo.db").exists()
+    (tmp_path / "typo.db").write_bytes(b"no store" * 1_000)
+    assert "typo.db: is no score store or is damaged" in nothing_stored(empty)
 
 
 @pytest.mark.parametrize("port", ["0", "70000", "x"])

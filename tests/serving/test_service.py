@@ -6,6 +6,7 @@ import random
 import shlex
 import signal
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,10 @@ import pytest
 from lifestage.decision import condition_columns, decide_block
 from lifestage.lifecycle.columns import GIVEN
 from lifestage.schemas import SCORE
+from lifestage.settings.privacy import Privacy
+from serving import access
+from serving.__main__ import examples
+from serving.state import load
 
 
 def plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -373,11 +378,20 @@ def test_the_documented_examples_work(served: Any) -> None:
     assert "/v1/customers/{customer_id}" in served.client.get("/docs.json").json()["paths"]
 
 
-def test_the_printed_lines_work(served: Any) -> None:
-    """What the launcher prints can be pasted."""
+def test_the_printed_lines_work(served: Any, made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the launcher prints can be pasted, with an id of one's own where its output is no terminal."""
     lines = [line for line in served.said if line.startswith("curl ")]
     assert len(lines) == 2
-    for line in lines:
+    assert lines[0].endswith("/v1/customers/CUSTOMER_ID")
+    monkeypatch.setattr(access, "key_asked", lambda _: False)  # as on this machine alone
+    state = load(made.config)
+    address = lines[0].removeprefix("curl -s ").removesuffix("/v1/customers/CUSTOMER_ID")
+    name = max(sorted(made.scores), key=lambda n: made.scores[n]["clv"] or 0)
+    to_a_person = [line for line in examples(state, address, shown=True).splitlines() if "curl" in line]
+    assert to_a_person == [lines[0].replace("CUSTOMER_ID", name), lines[1]]
+    hashed = replace(state, shop=state.shop.model_copy(update={"privacy": Privacy(hash_ids=True)}))
+    assert "/v1/customers/CUSTOMER_ID\n" in examples(hashed, address, shown=True)
+    for line in to_a_person:
         answered = subprocess.run(shlex.split(line), capture_output=True, text=True, check=True, timeout=20)
         assert json.loads(answered.stdout)["release"] == "tiny-1"
 

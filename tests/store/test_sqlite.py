@@ -142,6 +142,56 @@ def test_a_file_put_in_the_place_of_another_is_read(tmp_path: Path, store: Store
     assert (store.customer("d") or {})["stage"] == "new"
 
 
+def test_a_run_leaves_no_log_while_somebody_reads(tmp_path: Path, store: Store) -> None:
+    """Then a backup that takes the place of the file is read as it is."""
+    publish(store, MONTHS[0], {"a": "new"})
+    assert (store.current() or {})["customers"] == 1
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("VACUUM INTO ?", (str(tmp_path / "older.db"),))
+    connection.close()
+    file = wide(tmp_path / "2.parquet", MONTHS[1], 20_000, 2.0)
+    store.publish("second", MONTHS[1], [file], current=True)
+    assert (store.current() or {})["customers"] == 20_000
+    assert Path(f"{store.path}-wal").stat().st_size == 0
+    (tmp_path / "older.db").replace(store.path)
+    assert (store.current() or {})["customers"] == 1
+    assert store.stages() == {"new": 1}
+    assert (store.customer("a") or {})["stage"] == "new"
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_file_beside_the_log_of_another_is_refused(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    """The pages of both make no store: that is said instead of answering with a mixture."""
+    publish(store, MONTHS[0], {f"a{i}": "new" for i in range(20_000)})
+    assert (store.current() or {})["customers"] == 20_000
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("VACUUM INTO ?", (str(tmp_path / "older.db"),))
+    connection.close()
+    monkeypatch.setattr("lifestage.store.sqlite.emptied", lambda _: None)
+    file = wide(tmp_path / "2.parquet", MONTHS[1], 40_000, 2.0)
+    store.publish("second", MONTHS[1], [file], current=True)
+    assert Path(f"{store.path}-wal").stat().st_size
+    (tmp_path / "older.db").replace(store.path)
+    reader = open_store(f"sqlite:///{store.path}") if again else store
+    for _ in range(2):
+        with pytest.raises(
+            InputError, match=r"is damaged; .* Was it restored from a backup\? Then remove store\.db-wal"
+        ):
+            reader.current()
+
+
+def test_a_log_of_its_own_is_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(store, MONTHS[0], {"a": "new"})
+    assert store.current()
+    monkeypatch.setattr("lifestage.store.sqlite.emptied", lambda _: None)
+    publish(store, MONTHS[1], {"a": "lost"})
+    assert Path(f"{store.path}-wal").stat().st_size
+    os.utime(f"{store.path}-wal", (1, 1))
+    assert (open_store(f"sqlite:///{store.path}").customer("a") or {})["stage"] == "lost"
+
+
 FULL = """
 import resource, signal, sys
 from pathlib import Path

@@ -105,6 +105,23 @@ def test_a_remaining_trace_is_told_by_the_exit_code(folder: Path) -> None:
     assert "var/shop/notes.txt" in done.stdout
 
 
+def test_nobody_is_known_by_a_mistyped_id(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = settings.load("shop.yaml")
+    capsys.readouterr()
+    assert forget(own, ["536412", "customer", best(folder)], dry_run=True, aliases=True)
+    told = capsys.readouterr().out
+    assert "nobody of these ids is known here" in told
+    assert "'536412', 'customer'; check the spelling\n" in told
+    assert best(folder) not in told
+    assert forget(own, ["536412"], dry_run=False, aliases=True)
+    told = capsys.readouterr().out
+    assert "nobody of this id is known here (no row of history, runs or store): '536412'" in told
+    assert "Forgotten all the same" in told
+    assert "1 id of fewer than 12 digits: not looked for byte by byte" in told
+    assert forget(own, ["536412"], dry_run=False, aliases=True)
+    assert "forgotten before: '536412'" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [

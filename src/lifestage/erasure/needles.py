@@ -1,7 +1,9 @@
-"""What counts as a trace of a person: an id where ids stand, or its bytes anywhere.
+"""What counts as a trace of a person: an id where ids stand, as a whole word of a text, or its bytes anywhere.
 
-Bytes are looked for only where an id has LEAST of them: the characters of a shorter one ("7") stand everywhere by
-chance. A hit that is part of another customer's longer id ("C-1000017" holds "C-100001") is none, nor are the digits of
+How far it is looked for depends on what stands everywhere by chance. A short id ("7") and a plain word ("loyal") are
+looked for where ids stand alone; others of LEAST bytes as whole words of texts, too; their bytes in files that are no
+texts only where they hold more than digits, or SURE digits: cells of numbers as text lie there without a gap between
+them. A hit that is part of another customer's longer id ("C-1000017" holds "C-100001") is none, nor are the digits of
 an id of digits within a longer number of a text.
 """
 
@@ -15,7 +17,11 @@ from mmap import mmap
 
 Data = bytes | mmap
 LEAST = 6
-"""Bytes of an id from which on its bytes are looked for."""
+"""Bytes of an id from which on it is looked for in texts."""
+SURE = 12
+"""Digits of an id of digits from which on its bytes are looked for in files that are no texts."""
+_WORDS = re.compile(r"[A-Za-z]+(?:[ _-][A-Za-z]+)*")
+_ESCAPED = re.compile(rb"\\(?:[bfnrt]|u[0-9a-fA-F]{4})$")
 
 
 @dataclass(frozen=True)
@@ -29,21 +35,28 @@ class Needles:
 
     @cached_property
     def long(self) -> frozenset[str]:
-        """Those that are looked for as bytes."""
-        return frozenset(name for name in self.ids if len(name.encode()) >= LEAST)
+        """Those that are looked for in texts."""
+        return frozenset(n for n in self.ids if len(n.encode()) >= LEAST and not _WORDS.fullmatch(n))
+
+    @cached_property
+    def rare(self) -> frozenset[str]:
+        """Those whose bytes stand nowhere by chance: looked for in every file."""
+        return frozenset(n for n in self.long if len(n) >= SURE or not (n.isascii() and n.isdigit()))
 
     def mentioned(self, data: Data, *, text: bool) -> bool:
-        """Whether the bytes of a long id stand there; `text` = in a text, where numbers are digits."""
-        return self._pattern is not None and any(self._hits(data, text=text))
+        """Whether an id stands there: a long one in a `text`, as a whole word; else the bytes of a rare one."""
+        return any(self._hits(data, text=text))
 
     def said(self, value: str) -> bool:
         """Whether a text holds a long id."""
         return self.mentioned(value.encode(), text=True)
 
     def _hits(self, data: Data, *, text: bool) -> Iterator[bool]:
-        assert self._pattern is not None
-        for match in self._pattern.finditer(data):
+        pattern = self._in_texts if text else self._in_bytes
+        for match in pattern.finditer(data) if pattern is not None else ():
             start, found = match.start(), match[1]
+            if text and _within_word(data, start, start + len(found)):
+                continue
             if text and found.isdigit() and _within_number(data, start, start + len(found)):
                 continue
             if not any(
@@ -59,21 +72,37 @@ class Needles:
         return [name.encode() for name in self.others]
 
     @cached_property
-    def _pattern(self) -> re.Pattern[bytes] | None:
-        spelt: set[bytes] = set()
-        for name in self.long:
-            spelt |= {name.encode(), json.dumps(name)[1:-1].encode(), html.escape(name).encode()}
-        return re.compile(b"(?=(" + _alternatives(spelt) + b"))", re.DOTALL) if spelt else None
+    def _in_texts(self) -> re.Pattern[bytes] | None:
+        return _any_of(self.long)
+
+    @cached_property
+    def _in_bytes(self) -> re.Pattern[bytes] | None:
+        return _any_of(self.rare)
 
 
 def holding(ids: frozenset[str], others: Iterable[str]) -> tuple[str, ...]:
     """Those of the other customers' ids that hold one of `ids`, which they are not."""
-    needles = Needles(ids)
-    if not needles.long:
+    pattern = _any_of(Needles(ids).long)
+    if pattern is None:
         return ()
-    return tuple(
-        sorted({name for name in others if name not in ids and needles.mentioned(name.encode(), text=False)})
-    )
+    return tuple(sorted({name for name in others if name not in ids and pattern.search(name.encode())}))
+
+
+def _any_of(names: Iterable[str]) -> re.Pattern[bytes] | None:
+    """Where any of the names stands, as it is or as JSON and HTML write it."""
+    spelt: set[bytes] = set()
+    for name in names:
+        spelt |= {name.encode(), json.dumps(name)[1:-1].encode(), html.escape(name).encode()}
+    return re.compile(b"(?=(" + _alternatives(spelt) + b"))", re.DOTALL) if spelt else None
+
+
+def _within_word(data: Data, start: int, end: int) -> bool:
+    """Letters or digits that go on to the left, where no escape of JSON ends, or to the right."""
+    before, after = bytes(data[max(0, start - 6) : start]), bytes(data[end : end + 1])
+    first, last = bytes(data[start : start + 1]), bytes(data[end - 1 : end])
+    if last.isalnum() and after.isalnum():
+        return True
+    return first.isalnum() and before[-1:].isalnum() and _ESCAPED.search(before) is None
 
 
 def _within_number(data: Data, start: int, end: int) -> bool:

@@ -141,11 +141,15 @@ def from_page(path: Path, needles: Needles) -> int:
 
 
 def on_page(text: str, needles: Needles) -> bool:
-    """Whether a page shows an id: its characters, or those of a short one as a whole cell."""
+    """Whether a page shows an id: its characters, or those of a short one or a word as a whole cell."""
     if needles.said(text):
         return True
     short = needles.ids - needles.long
-    return bool(short) and not short.isdisjoint(re.findall(r"""[>"']\s*([^<>"']{1,5}?)\s*[<"']""", text))
+    if not short:
+        return False
+    longest = max(len(name) for name in short)
+    cells = re.finditer(rf"""[>"']\s*([^<>"']{{1,{longest}}}?)\s*(?=[<"'])""", text)
+    return any(cell[1] in short for cell in cells)
 
 
 def _compression(path: Path) -> str:

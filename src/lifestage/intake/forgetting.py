@@ -68,12 +68,15 @@ def persons(pairs: pa.Table, ids: Iterable[str]) -> dict[str, set[str]]:
     return found
 
 
-def known_as(shop: Shop, ids: Iterable[str], extracted_at: int) -> set[str]:
-    """All ids of the people known under `ids`, as the shop's table of identities has them now. Raises InputError."""
+def known_as(shop: Shop, ids: Iterable[str], extracted_at: int) -> list[set[str]]:
+    """All ids of each person known under one of `ids`, as the shop's table of identities has them now.
+
+    Raises InputError.
+    """
     ids = set(ids)
     source = shop.sources.given.get("identities")
     if source is None:
-        return ids
+        return [{name} for name in ids]
     if source.table is not None and "://" not in shop.engine:
         raise InputError(
             f"sources.identities.table: '{source.table}' lies on a cluster, which is not read here; name all ids of "
@@ -83,7 +86,7 @@ def known_as(shop: Shop, ids: Iterable[str], extracted_at: int) -> set[str]:
         shop.timezone, shop.output, warehouse=shop.engine if "://" in shop.engine else None
     ) as engine:
         pairs = _pairs(engine, stage(engine, CANONICAL["identities"], source, extracted_at))
-        return set().union(*persons(pairs, ids).values())
+        return list(persons(pairs, ids).values())
 
 
 def _pairs(engine: Engine, identities: Staged) -> pa.Table:

@@ -5,6 +5,11 @@ see the old run or the new one, never a mixture, whatever is killed when. The de
 SQLite library, and two libraries that open one file within one process cancel each other's POSIX locks.
 
 Reading needs the standard library alone.
+
+The file and its log (`-wal`) belong together: a log beside another file mixes both. So a run empties the log once it is
+stored, and a reader that finds another file beside a log that is not empty checks the whole before it answers. To back
+the store up at any time: `sqlite3 store.db ".backup copy.db"`. To restore: end what writes, remove `store.db-wal` and
+`store.db-shm`, then move the copy into the place of store.db; what serves reads it with the next request.
 """
 
 import contextlib
@@ -22,6 +27,7 @@ from lifestage.store import publishing
 from lifestage.store.base import STAGED, Rows, Store, StoreError
 from lifestage.store.batches import Progress
 from lifestage.store.sqlite_load import create_scores, load, remove
+from lifestage.store.sqlite_log import Belonging, emptied
 
 WAIT_SECONDS = 60
 """A writer waits so long for another one."""
@@ -41,6 +47,7 @@ class SqliteStore(Store):
         self.path = path
         self.name = str(path)
         self._local = threading.local()
+        self._belonging = Belonging(path)
 
     @property
     def _loading(self) -> Path:
@@ -93,7 +100,7 @@ class SqliteStore(Store):
                     if writer.in_transaction:  # a full disk has ended it already
                         writer.execute("ROLLBACK")
                     raise
-                writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                emptied(writer)
         return told
 
     @contextlib.contextmanager
@@ -172,6 +179,12 @@ class SqliteStore(Store):
             return held[1]
         uri = f"file:{quote(str(self.path.resolve()))}?mode=ro"
         connection = self._opened(uri)
+        if connection is not None and not self._belonging.check(connection, other=held is not None):
+            connection.close()
+            raise StoreError(
+                f"{self.name}: {_DAMAGED}. Was it restored from a backup? Then remove {self.path.name}-wal and "
+                f"{self.path.name}-shm, which are those of the file before, and move the backup there once more"
+            )
         if connection is None:
             # In a folder that nobody may write to the file does not change, and needs no locks beside it.
             connection = sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None)
