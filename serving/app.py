@@ -15,6 +15,7 @@ from serving import answers, models
 from serving.explain import explanations_of
 from serving.look_ups import look_ups
 from serving.model import model
+from serving.model_answers import ModelResponse
 from serving.observed import fault, note
 from serving.openapi import guarded
 from serving.page import PAGE
@@ -127,7 +128,7 @@ app.openapi = described  # type: ignore[method-assign]
 
 @app.get(
     "/v1/model",
-    response_model=answers.ModelResponse,
+    response_model=ModelResponse,
     responses={503: DOCUMENTED[503]},
     summary="What is being served",
 )

@@ -33,23 +33,31 @@ def look_ups(loaded: Loaded) -> APIRouter:
     """The routes; `loaded` gives the State or raises ProblemError."""
     router = APIRouter()
 
-    def route(work: Callable[..., bytes], *given: Callable[[Request], Any]) -> type[APIRoute]:
-        """Of an endpoint whose signature is documentation alone: `work` gets the State and what `given` read."""
+    def route(
+        work: Callable[..., bytes], *given: Callable[[Request], Any], small: bool = False
+    ) -> type[APIRoute]:
+        """Of an endpoint whose signature is documentation alone: `work` gets the State and what `given` read.
+
+        `small` work on a local file is done at once: waking a thread would take longer.
+        """
 
         class ReadingRoute(APIRoute):
             def get_route_handler(self) -> Handler:
                 async def handle(request: Request) -> Response:
                     state = loaded(request)
                     values = [await value(request) for value in given]
-                    loop = asyncio.get_running_loop()
-                    content = await loop.run_in_executor(READING, work, state, *values)
+                    if small and state.store.local:
+                        content = work(state, *values)
+                    else:
+                        loop = asyncio.get_running_loop()
+                        content = await loop.run_in_executor(READING, work, state, *values)
                     return Response(content, media_type="application/json")
 
                 return handle
 
         return ReadingRoute
 
-    one, many, every = route(stored, asked_id), route(stored_many, read), route(stages)
+    one, many, every = route(stored, asked_id, small=True), route(stored_many, read), route(stages)
     for path, endpoint, method, answer, faults, name, kind in (
         (CUSTOMER_PATTERN, get_customer, "GET", answers.CustomerResponse, ONE, "Look a stored score up", one),
         (BATCH_GET, batch_get, "POST", answers.BatchGetResponse, MANY, "Look many stored scores up", many),

@@ -8,8 +8,8 @@ from lifestage import settings
 from lifestage.errors import InputError
 from lifestage.store import open_store
 from serving import state
-from serving.answers import ModelResponse
 from serving.model import model
+from serving.model_answers import ModelResponse
 from serving.reload import Failure, Status
 
 NOW = 1_700_000_000_000_000

@@ -97,6 +97,8 @@ class Store(ABC):
 
     name: str
     """How errors name it."""
+    local = False
+    """Whether a row is read from a file here, in microseconds."""
     HISTORY: str
     """SQL: the changes of stage of customer `s`, as JSON text [[as_of, stage, stage_since], ...]."""
 

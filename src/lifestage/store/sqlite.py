@@ -37,6 +37,7 @@ _Identity = tuple[int, ...]
 class SqliteStore(Store):
     """A score store in one SQLite file; may be shared by threads (each gets its own connection)."""
 
+    local = True
     HISTORY = (
         "(SELECT json_group_array(json_array(h.as_of, h.stage, h.stage_since)) FROM stage_history AS h"
         " WHERE h.customer_id = s.customer_id)"
@@ -91,9 +92,8 @@ class SqliteStore(Store):
                         writer.execute("DROP TABLE IF EXISTS main.scores")
                         writer.execute(create_scores(columns))
                         writer.execute("INSERT INTO main.scores SELECT * FROM loading.scores")
-                    remove(
-                        self._loading
-                    )  # its pages stay readable to this connection; the lock guards the name
+                    # Its pages stay readable to this connection; the lock guards the name.
+                    remove(self._loading)
                     writer.execute("COMMIT")
                 except BaseException:
                     remove(self._loading)
