@@ -127,6 +127,7 @@ def test_soak(tmp_path: Path) -> None:
     slope = (late - early) / (0.7 * MINUTES)
     print(f"memory {early:.1f} -> {late:.1f} MB, {slope:+.2f} MB a minute (at most {MEGABYTES_A_MINUTE})")
     path = Path(os.environ.get("SOAK_OUT", str(tmp_path))) / "soak.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
     plot(rows, path, f"{got.rate:.0f} requests/s, {got.errors} errors")
     print(f"plot: {path}")
     assert got.errors == 0, got.faults
