@@ -7,8 +7,8 @@ from http import HTTPStatus
 from typing import Any
 
 from lifestage.errors import InputError
+from lifestage.localtime import instant_text
 from lifestage.store import Store, Stored, StoreError
-from lifestage.store.values import instant_text
 from serving import models
 from serving.bodies import whole
 from serving.ids import known_as

@@ -7,9 +7,8 @@ from typing import Any
 
 from lifestage.bundle import LIBRARIES
 from lifestage.errors import InputError
-from lifestage.localtime import DAY
+from lifestage.localtime import DAY, instant_text
 from serving.reload import Status, without_paths
-from serving.rows import instant_text
 from serving.state import State, differences
 
 Json = dict[str, Any]

@@ -1,22 +1,16 @@
 """Arrow columns as JSON: NULL as null, instants as ISO-8601 text in UTC, floats with all their bits."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic_core import to_json as dump
 
-from lifestage.localtime import EPOCH
+from lifestage.localtime import instant_text
 
 FEW = 64
 """Up to so many different instants Python writes them faster than Arrow."""
-
-
-def instant_text(t: int) -> str:
-    """ISO-8601 in UTC, as the store writes it."""
-    return (EPOCH + timedelta(microseconds=t)).isoformat().replace("+00:00", "Z")
 
 
 def rows(table: pa.Table) -> list[dict[str, Any]]:

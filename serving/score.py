@@ -11,6 +11,7 @@ from lifestage.ahead import with_ahead
 from lifestage.decision import decide_block
 from lifestage.errors import InputError
 from lifestage.history import History
+from lifestage.localtime import instant_text
 from lifestage.online import RecordError, history_from_records
 from lifestage.record_values import identifier, parse_instant, texts
 from lifestage.schemas import PREVIOUS
@@ -21,7 +22,7 @@ from serving.metrics import observe_batch, observe_scores, observe_unknown
 from serving.models import MAX_ROWS, Customer, Scored, ScoreRequest
 from serving.problems import ProblemError, bad, place
 from serving.routes import Answer
-from serving.rows import instant_text, rows, to_json
+from serving.rows import rows, to_json
 from serving.state import State
 
 NO_REASONS = Reasons(top=0)

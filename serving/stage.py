@@ -13,11 +13,12 @@ from lifestage.errors import InputError
 from lifestage.lifecycle.columns import DERIVED, Published
 from lifestage.lifecycle.policy import Policy
 from lifestage.lifecycle.staging import columns_read
+from lifestage.localtime import instant_text
 from lifestage.record_values import RecordError, identifier
 from serving.limits import check_count
 from serving.models import StageRequest
 from serving.problems import bad
-from serving.rows import instant_text, rows
+from serving.rows import rows
 from serving.score import instant_of, previous_stages
 from serving.state import State
 

@@ -40,6 +40,12 @@ def moment(t: int, zone: str = "UTC") -> datetime:
     return (EPOCH + timedelta(microseconds=int(t))).astimezone(ZoneInfo(zone))
 
 
+@lru_cache(maxsize=4096)
+def instant_text(t: int) -> str:
+    """ISO-8601 text in UTC of an instant."""
+    return (EPOCH + timedelta(microseconds=t)).isoformat().replace("+00:00", "Z")
+
+
 def day_of(t: int, zone: str) -> date:
     """The local day of an instant."""
     return moment(t, zone).date()

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
+from lifestage.localtime import instant_text
 from lifestage.schemas import INSTANT
-from serving.rows import FEW, instant_text, rows, to_json
+from serving.rows import FEW, rows, to_json
 
 
 @pytest.mark.parametrize("n", [1, FEW, FEW + 1, 500])

@@ -10,13 +10,12 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
 
-from lifestage.localtime import EPOCH
+from lifestage.localtime import instant_text
 from lifestage.schemas import INSTANT
 from lifestage.store import Store
 from lifestage.store.alerts import COLUMNS
@@ -161,15 +160,10 @@ def payload(shop: str, entered_at: int, alerts: pa.Table) -> bytes:
         told.append({**row, "entered_at": entered, "labels": labels})
     document = {
         "type": "lifestage.alerts",
-        "timestamp": iso(entered_at),
+        "timestamp": instant_text(entered_at),
         "data": {"shop": shop, "alerts": told},
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-
-
-def iso(t: int) -> str:
-    """ISO-8601 text in UTC of an instant."""
-    return (EPOCH + timedelta(microseconds=t)).isoformat().replace("+00:00", "Z")
 
 
 def dead_letter_lines(store: Store, shop: str, destination: str) -> Iterator[str]:
@@ -179,7 +173,7 @@ def dead_letter_lines(store: Store, shop: str, destination: str) -> Iterator[str
         line: dict[str, Any] = {
             "message": message.id,
             "destination": destination,
-            "failed_at": iso(message.settled_at or 0),
+            "failed_at": instant_text(message.settled_at or 0),
             "attempts": message.attempts,
             "reason": message.reason,
             "alerts": body["data"]["alerts"],

@@ -13,13 +13,14 @@ import pyarrow as pa
 
 from lifestage.errors import InputError
 from lifestage.lifecycle.alerts import Alert
+from lifestage.localtime import instant_text
 from lifestage.schemas import PREVIOUS
 from lifestage.store.batches import Progress
 from lifestage.store.flow import MOVES, flow_of
 from lifestage.store.publishing import Writer
 from lifestage.store.shares import Distribution, distribution_of
 from lifestage.store.tables import NAMING
-from lifestage.store.values import instant_text, json_row, plain_row, table
+from lifestage.store.values import json_row, plain_row, table
 
 STAGED = ("customer_id", "as_of", "stage", "stage_since", "risk", "policy", "release")
 """The columns of a score that a back-fill needs."""

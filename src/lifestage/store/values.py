@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -11,16 +10,10 @@ from typing import Any
 import pyarrow as pa
 from pydantic_core import to_json
 
-from lifestage.localtime import EPOCH
+from lifestage.localtime import instant_text
 from lifestage.schemas import INSTANT, SCORE
 
 _KINDS = {field.name: field.type for field in SCORE}
-
-
-@lru_cache(maxsize=4096)
-def instant_text(t: int) -> str:
-    """ISO-8601 text in UTC of UTC microseconds."""
-    return (EPOCH + timedelta(microseconds=t)).isoformat().replace("+00:00", "Z")
 
 
 def plain(name: str, value: Any) -> Any:
