@@ -18,7 +18,9 @@ from lifestage.campaign import Profit
 from lifestage.documents import Model, read_yaml, validate
 from lifestage.errors import InputError
 from lifestage.settings.alerts import Alerts
+from lifestage.settings.gate import Gate
 from lifestage.settings.models import DEFINED_BY, Churn, Clv, Features, Readiness
+from lifestage.settings.monitoring import Monitoring
 from lifestage.settings.privacy import Privacy
 from lifestage.settings.scoring import Scoring
 from lifestage.settings.serving import Serving
@@ -53,6 +55,9 @@ class Shop(Model):
     scoring: Scoring = Scoring()
     alerts: Alerts = Alerts()
     """Where training.alerts delivers the alerts of the policy."""
+    gate: Gate = Gate()
+    """When training.retrain replaces the model that serves."""
+    monitoring: Monitoring = Monitoring()
     serving: Serving = Serving()
     privacy: Privacy = Privacy()
     output_dir: str = ""
