@@ -3,11 +3,11 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # MLflow asks a server for its usage statistics at import unless told not to.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -21,10 +21,18 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
 from lifestage.errors import InputError
+from lifestage.tracking.lineage import log_dataset
+from lifestage.tracking.lock import lock
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 logging.getLogger("mlflow").setLevel(logging.ERROR)  # its news is about itself; our scripts say what they do
 logging.getLogger("alembic").setLevel(logging.ERROR)
-CHAMPION, CHALLENGER = "champion", "challenger"
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+"""Aliases: what serves, what was trained last, what served before."""
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""What MLflow answers where a model, a version or an alias is not there; anything else is a fault."""
 PYFUNC = Path(__file__).with_name("pyfunc.py")
 
 
@@ -38,6 +46,7 @@ class Version:
     metrics: Mapping[str, float]
     as_of: str = ""
     """The day that it was trained as of."""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -77,6 +86,10 @@ class Run:
     def text(self, content: str, name: str) -> None:
         mlflow.log_text(content, name)
 
+    def dataset(self, name: str, sources: Mapping[str, Any], window: Mapping[str, str]) -> None:
+        """Which data it saw (see lineage.log_dataset)."""
+        log_dataset(self.run_id, name, sources, window)
+
     def document(self, value: Mapping[str, Any], name: str) -> None:
         mlflow.log_dict(dict(value), f"{name}.json")
 
@@ -97,11 +110,17 @@ class Run:
         inputs: Sequence[str],
         outputs: Sequence[str],
         texts: Sequence[str] = (),
+        *,
+        example: "DataFrame | None" = None,
+        tags: Mapping[str, Any] | None = None,
+        card: str = "",
     ) -> Version:
         """Log a model folder (no pickle: files and a code file), register it, alias it challenger.
 
-        inputs and outputs are numbers, but for the inputs among `texts`.
+        inputs and outputs are numbers, but for the inputs among `texts`. example: rows of the inputs, kept as JSON.
+        tags: of the version; card: its description, Markdown. The alias comes last: a challenger is whole.
         """
+        told = {key: str(value)[:4_000] for key, value in (tags or {}).items()}
         signature = ModelSignature(
             Schema([ColSpec("string" if c in texts else "double", c, required=False) for c in inputs]),
             Schema([ColSpec("double", column) for column in outputs]),
@@ -112,12 +131,15 @@ class Run:
                 python_model=str(PYFUNC),
                 artifacts={"model": str(folder)},
                 signature=signature,
+                input_example=example,
                 pip_requirements=["lifestage"],
             )
-            registered = mlflow.register_model(logged.model_uri, name)
-        version = str(registered.version)
-        mlflow.MlflowClient().set_registered_model_alias(name, CHALLENGER, version)
-        return Version(name, version, self.run_id, {})
+            registered = mlflow.register_model(logged.model_uri, name, tags=told)
+        version, client = str(registered.version), mlflow.MlflowClient()
+        if card:
+            client.update_model_version(name, version, description=card)
+        client.set_registered_model_alias(name, CHALLENGER, version)
+        return Version(name, version, self.run_id, {}, tags=told)
 
 
 class Tracker:
@@ -145,23 +167,66 @@ class Tracker:
 
     def version(self, model: str, alias_or_version: str) -> Version:
         """A registered version by alias or number. Raises InputError where there is none."""
-        try:
-            if alias_or_version.isdigit():
-                found = self.client.get_model_version(model, alias_or_version)
-            else:
-                found = self.client.get_model_version_by_alias(model, alias_or_version)
-        except MlflowException:
+        found = self._found(model, alias_or_version)
+        if found is None:
             raise InputError(
                 f"{model}: has no version '{alias_or_version}' in {self.uri}; train it first "
                 "(python -m training.train_clv and training.train_churn)"
-            ) from None
+            )
         data = self.client.get_run(found.run_id).data
         as_of = data.params.get("as_of", "")
-        return Version(model, str(found.version), found.run_id, data.metrics, as_of)
+        return Version(model, str(found.version), found.run_id, data.metrics, as_of, dict(found.tags))
+
+    def aliased(self, model: str, alias: str) -> str | None:
+        """The number of the version that an alias points at; None where it points at none."""
+        found = self._found(model, alias)
+        return None if found is None else str(found.version)
+
+    def _found(self, model: str, alias_or_version: str) -> Any:
+        """The registered version, None where there is none. Raises InputError where the server does not answer: an
+        outage must not look like a shop without a champion."""
+        try:
+            if alias_or_version.isdigit():
+                return self.client.get_model_version(model, alias_or_version)
+            return self.client.get_model_version_by_alias(model, alias_or_version)
+        except MlflowException as error:
+            if error.error_code in ABSENT:
+                return None
+            reason = str(error).splitlines()[0][:200]
+            raise InputError(
+                f"tracking_uri {self.uri}: does not answer ({reason}); look after it, then run the same again"
+            ) from None
 
     def alias(self, version: Version, alias: str) -> None:
         """Point `alias` at a version."""
-        self.client.set_registered_model_alias(version.model, alias, version.version)
+        self.point(version.model, alias, version.version)
+
+    def point(self, model: str, alias: str, version: str | None) -> None:
+        """Point an alias at a version; None takes the alias away."""
+        if version is None:
+            self.client.delete_registered_model_alias(model, alias)
+        else:
+            self.client.set_registered_model_alias(model, alias, version)
+
+    def tag(self, model: str, version: str, tags: Mapping[str, Any]) -> None:
+        """Set tags of a registered version; one of None is removed."""
+        for key, value in tags.items():
+            if value is None:
+                self.client.delete_model_version_tag(model, version, key)
+            else:
+                self.client.set_model_version_tag(model, version, key, str(value)[:4_000])
+
+    def log_metrics(self, version: Version, values: Mapping[str, float]) -> None:
+        """Further metrics of the run that made a version."""
+        for name, value in values.items():
+            if np.isfinite(value):
+                self.client.log_metric(version.run_id, name, float(value))
+
+    def alone(
+        self, shop: str, clock: Callable[[], float], sleep: Callable[[float], object]
+    ) -> AbstractContextManager[None]:
+        """Nobody else moves the aliases of a shop meanwhile, from whatever machine (see lock.lock)."""
+        return lock(self.client, f"{shop}-promoting", clock, sleep)
 
     def download(self, version: Version, folder: Path) -> Path:
         """The model folder of a version, copied below `folder`."""
