@@ -121,7 +121,7 @@ SHIFTED = replace(plain(World()), shift=Shift(548))
 
 def test_orders_after_a_shift_equal_a_plain_simulation() -> None:
     """Of everybody: orders before the shift, orders after it, and who is gone by the end."""
-    n = 50_000
+    n = 25_000
     lives = live(SHIFTED, np.random.default_rng(8), n)
     late = lives.buys_at >= SHIFTED.shift_t
     chance = random.Random(2)
