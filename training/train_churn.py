@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.command import accepting, bar, main, parser, say, shown
+from training.command import accepting, bar, finite, main, parser, say, shown
 from training.prepare import data_window, history, sources_of
 from training.ready import require_ready
 
@@ -48,8 +48,8 @@ def page(
     )
 
 
-def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> None:
-    """Evaluation fit (grade) and shipped fit (the one that scores) in one MLflow run."""
+def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> dict[str, Any]:
+    """Evaluation fit (grade) and shipped fit (the one that scores) in one MLflow run. Returns version and figures."""
     from lifestage.churn import plots
     from lifestage.churn.profit.plots import profit_figure
     from lifestage.churn.reasons.plots import drivers, reason_plots
@@ -139,6 +139,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
     say(f"  {fitted.segments.sentence()[0]}")
     say(f"report: {report} (open it in a browser)")
     say(f"registered as {version.model} version {version.version} (challenger)")
+    return {"version": version.version, **verdict, "metrics": finite(result.metrics())}
 
 
 def run(args: argparse.Namespace) -> None:

@@ -4,9 +4,9 @@ import argparse
 import tempfile
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from training.command import accepting, bar, main, parser, say, shown
+from training.command import accepting, bar, finite, main, parser, say, shown
 from training.prepare import data_window, history, sources_of
 from training.ready import require_ready
 
@@ -36,8 +36,8 @@ def tables_of(fitted: "FittedClv") -> "dict[str, DataFrame]":
     return tables if result.weekly is None else {**tables, "weekly_orders": result.weekly}
 
 
-def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> None:
-    """Evaluation fit at the test cutoff, shipped fit at as_of; both in one MLflow run."""
+def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> dict[str, Any]:
+    """Evaluation fit at the test cutoff, shipped fit at as_of; both in one MLflow run. Returns version and figures."""
     from lifestage.clv import plots
     from lifestage.clv.model import ClvModel
     from lifestage.errors import InputError
@@ -111,6 +111,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
         say(f"note: {line}")
     say(f"CLV {result.sentence()}")
     say(f"registered as {version.model} version {version.version} (challenger)")
+    return {"version": version.version, "metrics": finite(result.metrics())}
 
 
 def run(args: argparse.Namespace) -> None:

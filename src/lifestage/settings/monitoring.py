@@ -18,3 +18,5 @@ class Monitoring(Model):
     """Days between the newest row and as_of."""
     warn_volume_change: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Relative change of the rows of the last 30 days against what the shop's own earlier months let expect."""
+    retrain_after_days: Annotated[int, Field(ge=1)] = 30
+    """Age of what serves from which `training.retrain --when-needed` trains although nothing has moved."""
