@@ -57,6 +57,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
     from lifestage.summary import METHODS, grade_text
     from lifestage.tracking import Tracker
 
+    tracker = Tracker(shop.tracking_uri)  # refused now, not after the work
     file = history(shop, as_of)
     require_ready(shop, file, accept_unready)
     fitted = fit_churn(shop, file, bar)
@@ -74,7 +75,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
     verdict = {"grade": result.grade, "ships": fitted.champion}
     with (
         bar("churn: recording in MLflow", None),
-        Tracker(shop.tracking_uri).run(shop.shop, "churn", {**window, **verdict, "kind": "churn"}) as run,
+        tracker.run(shop.shop, "churn", {**window, **verdict, "kind": "churn"}) as run,
         tempfile.TemporaryDirectory() as scratch,
     ):
         run.params({**shop.churn.model_dump(exclude_none=True), **window})

@@ -13,6 +13,9 @@ from typing import Any
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault(
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true"
+)  # two lines for each trial of a search
 
 import mlflow
 import numpy as np
@@ -21,10 +24,13 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
 from lifestage.errors import InputError
+from lifestage.tracking.connection import explained, knock, sentences, shown
 
 logging.getLogger("mlflow").setLevel(logging.ERROR)  # its news is about itself; our scripts say what they do
 logging.getLogger("alembic").setLevel(logging.ERROR)
 CHAMPION, CHALLENGER = "champion", "challenger"
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""What MLflow says of a model, version or alias that is not there."""
 PYFUNC = Path(__file__).with_name("pyfunc.py")
 
 
@@ -121,9 +127,13 @@ class Run:
 
 
 class Tracker:
-    """A tracking server or file by its URI; `sqlite:///path.db` needs no server."""
+    """A tracking server or file by its URI; `sqlite:///path.db` needs no server.
+
+    Raises InputError, here and in every method, where a server is away or refuses the user.
+    """
 
     def __init__(self, uri: str) -> None:
+        knock(uri)
         self.uri = uri
         self._artifacts: str | None = None
         if uri.startswith("sqlite:///"):
@@ -137,11 +147,14 @@ class Tracker:
     @contextmanager
     def run(self, experiment: str, name: str, tags: Mapping[str, Any]) -> Iterator[Run]:
         """An MLflow run; marked failed where the block raises."""
-        if self.client.get_experiment_by_name(experiment) is None:
-            self.client.create_experiment(experiment, artifact_location=self._artifacts)
-        mlflow.set_experiment(experiment)
-        with mlflow.start_run(run_name=name, tags={key: str(value) for key, value in tags.items()}) as run:
-            yield Run(run.info.run_id)
+        with sentences(self.uri):
+            if self._artifacts is not None and self.client.get_experiment_by_name(experiment) is None:
+                self.client.create_experiment(experiment, artifact_location=self._artifacts)
+            with _quiet():
+                mlflow.set_experiment(experiment)
+            told = {key: str(value) for key, value in tags.items()}
+            with mlflow.start_run(run_name=name, tags=told) as run:
+                yield Run(run.info.run_id)
 
     def version(self, model: str, alias_or_version: str) -> Version:
         """A registered version by alias or number. Raises InputError where there is none."""
@@ -150,21 +163,26 @@ class Tracker:
                 found = self.client.get_model_version(model, alias_or_version)
             else:
                 found = self.client.get_model_version_by_alias(model, alias_or_version)
-        except MlflowException:
+        except MlflowException as error:
+            if error.error_code not in ABSENT:
+                raise InputError(explained(self.uri, error)) from None
             raise InputError(
-                f"{model}: has no version '{alias_or_version}' in {self.uri}; train it first "
+                f"{model}: has no version '{alias_or_version}' in {shown(self.uri)}; train it first "
                 "(python -m training.train_clv and training.train_churn)"
             ) from None
-        data = self.client.get_run(found.run_id).data
+        with sentences(self.uri):
+            data = self.client.get_run(found.run_id).data
         as_of = data.params.get("as_of", "")
         return Version(model, str(found.version), found.run_id, data.metrics, as_of)
 
     def alias(self, version: Version, alias: str) -> None:
         """Point `alias` at a version."""
-        self.client.set_registered_model_alias(version.model, alias, version.version)
+        with sentences(self.uri):
+            self.client.set_registered_model_alias(version.model, alias, version.version)
 
     def download(self, version: Version, folder: Path) -> Path:
         """The model folder of a version, copied below `folder`."""
-        uri = self.client.get_model_version(version.model, version.version).source
-        root = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+        with sentences(self.uri):
+            uri = self.client.get_model_version(version.model, version.version).source
+            root = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
         return next(path.parent for path in root.rglob("manifest.json"))
