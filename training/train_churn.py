@@ -59,6 +59,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> dic
     from lifestage.tracking.example import example
     from training.cards import churn_card
 
+    tracker = Tracker(shop.tracking_uri)  # refused now, not after the work
     file = history(shop, as_of)
     require_ready(shop, file, accept_unready)
     fitted = fit_churn(shop, file, bar)
@@ -76,7 +77,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> dic
     verdict = {"grade": result.grade, "ships": fitted.champion}
     with (
         bar("churn: recording in MLflow", None),
-        Tracker(shop.tracking_uri).run(shop.shop, "churn", {**window, **verdict, "kind": "churn"}) as run,
+        tracker.run(shop.shop, "churn", {**window, **verdict, "kind": "churn"}) as run,
         tempfile.TemporaryDirectory() as scratch,
     ):
         run.dataset(f"{shop.shop}-history", sources_of(shop), window)

@@ -50,6 +50,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> dic
         raise InputError(
             "sources.transactions: is missing, and without orders there is no CLV model to train"
         )
+    tracker = Tracker(shop.tracking_uri)  # refused now, not after the work
     file = history(shop, as_of)
     require_ready(shop, file, accept_unready)
     fitted = fit_clv(shop, file, bar)
@@ -57,7 +58,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> dic
     window = data_window(file)
     with (
         bar("CLV: recording in MLflow", None),
-        Tracker(shop.tracking_uri).run(shop.shop, "clv", {**window, "kind": "clv"}) as run,
+        tracker.run(shop.shop, "clv", {**window, "kind": "clv"}) as run,
         tempfile.TemporaryDirectory() as scratch,
     ):
         run.dataset(f"{shop.shop}-history", sources_of(shop), window)

@@ -4,7 +4,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# Two lines for each trial of a search.
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 import mlflow
 import numpy as np
@@ -21,6 +23,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
 from lifestage.errors import InputError
+from lifestage.tracking.connection import explained, knock, sentences, shown
 from lifestage.tracking.lineage import log_dataset
 from lifestage.tracking.lock import lock
 
@@ -143,9 +146,13 @@ class Run:
 
 
 class Tracker:
-    """A tracking server or file by its URI; `sqlite:///path.db` needs no server."""
+    """A tracking server or file by its URI; `sqlite:///path.db` needs no server.
+
+    Raises InputError, here and in every method, where a server is away or refuses the user.
+    """
 
     def __init__(self, uri: str) -> None:
+        knock(uri)
         self.uri = uri
         self._artifacts: str | None = None
         if uri.startswith("sqlite:///"):
@@ -159,21 +166,25 @@ class Tracker:
     @contextmanager
     def run(self, experiment: str, name: str, tags: Mapping[str, Any]) -> Iterator[Run]:
         """An MLflow run; marked failed where the block raises."""
-        if self.client.get_experiment_by_name(experiment) is None:
-            self.client.create_experiment(experiment, artifact_location=self._artifacts)
-        mlflow.set_experiment(experiment)
-        with mlflow.start_run(run_name=name, tags={key: str(value) for key, value in tags.items()}) as run:
-            yield Run(run.info.run_id)
+        with sentences(self.uri):
+            if self._artifacts is not None and self.client.get_experiment_by_name(experiment) is None:
+                self.client.create_experiment(experiment, artifact_location=self._artifacts)
+            with _quiet():
+                mlflow.set_experiment(experiment)
+            told = {key: str(value) for key, value in tags.items()}
+            with mlflow.start_run(run_name=name, tags=told) as run:
+                yield Run(run.info.run_id)
 
     def version(self, model: str, alias_or_version: str) -> Version:
         """A registered version by alias or number. Raises InputError where there is none."""
         found = self._found(model, alias_or_version)
         if found is None:
             raise InputError(
-                f"{model}: has no version '{alias_or_version}' in {self.uri}; train it first "
+                f"{model}: has no version '{alias_or_version}' in {shown(self.uri)}; train it first "
                 "(python -m training.train_clv and training.train_churn)"
             )
-        data = self.client.get_run(found.run_id).data
+        with sentences(self.uri):
+            data = self.client.get_run(found.run_id).data
         as_of = data.params.get("as_of", "")
         return Version(model, str(found.version), found.run_id, data.metrics, as_of, dict(found.tags))
 
@@ -183,8 +194,7 @@ class Tracker:
         return None if found is None else str(found.version)
 
     def _found(self, model: str, alias_or_version: str) -> Any:
-        """The registered version, None where there is none. Raises InputError where the server does not answer: an
-        outage must not look like a shop without a champion."""
+        """The registered version, None where there is none. An outage must not look like a shop without a champion."""
         try:
             if alias_or_version.isdigit():
                 return self.client.get_model_version(model, alias_or_version)
@@ -192,10 +202,7 @@ class Tracker:
         except MlflowException as error:
             if error.error_code in ABSENT:
                 return None
-            reason = str(error).splitlines()[0][:200]
-            raise InputError(
-                f"tracking_uri {self.uri}: does not answer ({reason}); look after it, then run the same again"
-            ) from None
+            raise InputError(explained(self.uri, error)) from None
 
     def alias(self, version: Version, alias: str) -> None:
         """Point `alias` at a version."""
@@ -203,33 +210,39 @@ class Tracker:
 
     def point(self, model: str, alias: str, version: str | None) -> None:
         """Point an alias at a version; None takes the alias away."""
-        if version is None:
-            self.client.delete_registered_model_alias(model, alias)
-        else:
-            self.client.set_registered_model_alias(model, alias, version)
+        with sentences(self.uri):
+            if version is None:
+                self.client.delete_registered_model_alias(model, alias)
+            else:
+                self.client.set_registered_model_alias(model, alias, version)
 
     def tag(self, model: str, version: str, tags: Mapping[str, Any]) -> None:
         """Set tags of a registered version; one of None is removed."""
-        for key, value in tags.items():
-            if value is None:
-                self.client.delete_model_version_tag(model, version, key)
-            else:
-                self.client.set_model_version_tag(model, version, key, str(value)[:4_000])
+        with sentences(self.uri):
+            for key, value in tags.items():
+                if value is None:
+                    self.client.delete_model_version_tag(model, version, key)
+                else:
+                    self.client.set_model_version_tag(model, version, key, str(value)[:4_000])
 
     def log_metrics(self, version: Version, values: Mapping[str, float]) -> None:
         """Further metrics of the run that made a version."""
-        for name, value in values.items():
-            if np.isfinite(value):
-                self.client.log_metric(version.run_id, name, float(value))
+        with sentences(self.uri):
+            for name, value in values.items():
+                if np.isfinite(value):
+                    self.client.log_metric(version.run_id, name, float(value))
 
+    @contextmanager
     def alone(
         self, shop: str, clock: Callable[[], float], sleep: Callable[[float], object]
-    ) -> AbstractContextManager[None]:
+    ) -> Iterator[None]:
         """Nobody else moves the aliases of a shop meanwhile, from whatever machine (see lock.lock)."""
-        return lock(self.client, f"{shop}-promoting", clock, sleep)
+        with sentences(self.uri), lock(self.client, f"{shop}-promoting", clock, sleep):
+            yield
 
     def download(self, version: Version, folder: Path) -> Path:
         """The model folder of a version, copied below `folder`."""
-        uri = self.client.get_model_version(version.model, version.version).source
-        root = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+        with sentences(self.uri):
+            uri = self.client.get_model_version(version.model, version.version).source
+            root = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
         return next(path.parent for path in root.rglob("manifest.json"))

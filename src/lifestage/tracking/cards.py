@@ -8,7 +8,9 @@ Figure = tuple[str, str]
 """What, and its value with its interval."""
 
 
-def card(title: str, predicts: str, data: Mapping[str, str], figures: Sequence[Figure], **parts: Sequence[str]) -> str:
+def card(
+    title: str, predicts: str, data: Mapping[str, str], figures: Sequence[Figure], **parts: Sequence[str]
+) -> str:
     """A Markdown page: title, what it predicts, a table of its data, one of its figures, then one list a part.
 
     A part's name is its heading (`_` reads as a blank); an empty part is left out.

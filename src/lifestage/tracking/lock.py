@@ -57,7 +57,9 @@ def lock(
 
 def _created(client: MlflowClient, name: str, tags: dict[str, str]) -> bool:
     try:
-        client.create_registered_model(name, tags=tags, description="A promotion is under way; it is removed after it.")
+        client.create_registered_model(
+            name, tags=tags, description="A promotion is under way; it is removed after it."
+        )
     except MlflowException as error:
         if error.error_code == TAKEN:
             return False
