@@ -64,14 +64,13 @@ def go_back(shop: "Shop", name: str, config: str) -> None:
             tracker.version(model, version)  # it must still be there before anything moves
             left = served.get(model)
             previous = next((v[model] for v in reversed(earlier) if v.get(model, version) != version), None)
-            moved = left is not None and left != version
             tags: Tags = {version: {TAKEN_BACK: None}}
-            if moved:
+            if left is not None and left != version:
                 tags = {
                     left: {TAKEN_BACK: f"for version {version}"},
                     version: {TAKEN_BACK: None, INSTEAD_OF: left},
                 }
-            moves.append(Move(model, left, version, previous if moved else None, tags))
+            moves.append(Move(model, left, version, previous, tags))
         switch(shop.releases, shop.shop, tracker, Switch("rollback", name, before, moves))
     said = ", ".join(f"{model} version {version}" for model, version in wanted.items())
     say(f"release {name} is current again" + (f": {said}" if said else ""))
