@@ -15,11 +15,11 @@ from lifestage.churn.profit.evaluation import ProfitEvaluation
 from lifestage.churn.profit.plots import profit_figure
 from lifestage.churn.report import words
 from lifestage.churn.report.glossary import GLOSSARY
-from lifestage.churn.report.svg import inline_svg
-from lifestage.churn.report.words import Words
 from lifestage.churn.served.auc import auc
 from lifestage.churn.served.four_way import FourWay
 from lifestage.churn.served.segments import Segments
+from lifestage.pages import Words
+from lifestage.pages.svg import inline_svg
 
 TEMPLATE = "page.html"
 DRIVERS = 10

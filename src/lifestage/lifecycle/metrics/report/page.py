@@ -8,8 +8,6 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from lifestage.churn.report.svg import inline_svg
-from lifestage.churn.report.words import Words
 from lifestage.lifecycle.metrics.catalogue import METRICS
 from lifestage.lifecycle.metrics.channels import METRICS as BY_CHANNEL
 from lifestage.lifecycle.metrics.levels import MISSING
@@ -22,6 +20,8 @@ from lifestage.lifecycle.metrics.report.lookup import LACKING, SAME, Figures, in
 from lifestage.lifecycle.metrics.tables import LifecycleMetrics
 from lifestage.lifecycle.policy import Policy
 from lifestage.localtime import moment
+from lifestage.pages import Words
+from lifestage.pages.svg import inline_svg
 
 TEMPLATE = "page.html"
 PERIODS, MOVES = 12, 8
