@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from math import ceil
 from typing import Any
 
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from lifestage.churn.grade import COLUMN
@@ -19,10 +19,10 @@ def _day(text: str) -> date:
     return date.fromisoformat(text[:10])
 
 
-def _dates(ax: Any) -> None:
-    locator = AutoDateLocator(maxticks=8)
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+def _dates(ax: Any, days: Sequence[date]) -> None:
+    """Up to eight of the days, written as they are in the table."""
+    told = days[:: ceil(len(days) / 8)]
+    ax.set_xticks(told, [day.isoformat() for day in told], rotation=20, ha="right")
 
 
 def gains_figure(rounds: Sequence[Told]) -> Figure | None:
@@ -42,7 +42,7 @@ def gains_figure(rounds: Sequence[Told]) -> Figure | None:
         ax.plot([at, at], [100 * (found[name] or 0.0) for name in ("gain_low", "gain_high")], color=colour)
         face = colour if verdict["promote"] else "white"
         ax.plot(at, 100 * found["gain"], "o", color=colour, markerfacecolor=face)
-    _dates(ax)
+    _dates(ax, [_day(r.as_of) for r, _ in compared])
     return figure
 
 
@@ -63,7 +63,7 @@ def quality_figure(rounds: Sequence[Told]) -> Figure | None:
         ax.plot(at, value, "o", color=BLUE, markerfacecolor="white" if kept else BLUE, markersize=6)
         if r.status in SEVERITY:
             ax.axvline(at, color=SEVERITY[r.status], linewidth=5, alpha=0.35, zorder=0)
-    _dates(ax)
+    _dates(ax, [p[0] for p in points])
     return figure
 
 
@@ -81,5 +81,5 @@ def outcomes_figure(runs: Sequence[Mapping[str, Any]]) -> Figure | None:
     ax.plot(days, [100 * p[1] for p in points], color=BLUE, marker="o", label="foreseen")
     ax.plot(days, [100 * p[2] for p in points], color=ORANGE, marker="s", label="came true")
     ax.legend(frameon=False)
-    _dates(ax)
+    _dates(ax, days)
     return figure
