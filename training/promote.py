@@ -85,11 +85,11 @@ def promote(
     from lifestage.tracking import CHALLENGER, CHAMPION, Tracker
 
     policies.read(shop.policy)  # a wrong name is refused before anything is fetched
+    tracker = Tracker(shop.tracking_uri)
     file = history(shop, as_of)
     facts = file.facts
     if not replace_newer:
         refuse_older(shop, facts["as_of"])
-    tracker = Tracker(shop.tracking_uri)
     chosen = worth_promoting(tracker, shop, churn_version)
     if chosen != churn_version and clv_version == CHALLENGER:
         clv_version = CHAMPION

@@ -68,5 +68,5 @@ def publish(releases: Path, text: str, where: str) -> Published:
             reference=current.references,
             meta={key: value for key, value in manifest.items() if key not in OWN},
         )
-    release.point_to(releases, name)
+    release.point_to(releases, name, expected=now.name)
     return Published(name, now.name)
