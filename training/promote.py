@@ -130,6 +130,7 @@ def promote(
             release.write(
                 shop.releases, name, churn=churn, clv=clv, policy=policy, reference=reference, meta=meta
             )
+    tracker.ready()  # the aliases must be able to follow the pointer
     release.point_to(shop.releases, name)
     for version in versions:
         tracker.alias(version, CHAMPION)
