@@ -200,6 +200,7 @@ def promote(
                 meta=meta,
                 further={FILE: seen},
             )
+    tracker.ready()  # the aliases must be able to follow the pointer
     moves = [
         Move(
             v.model,

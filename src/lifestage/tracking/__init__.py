@@ -163,6 +163,10 @@ class Tracker:
         mlflow.set_registry_uri(uri)
         self.client = mlflow.MlflowClient()
 
+    def ready(self) -> None:
+        """Raises InputError where the server went away since."""
+        knock(self.uri)
+
     @contextmanager
     def run(self, experiment: str, name: str, tags: Mapping[str, Any]) -> Iterator[Run]:
         """An MLflow run; marked failed where the block raises."""
