@@ -33,6 +33,14 @@ def month_starts(first: int, as_of: int, months: int, zone: str) -> list[int]:
     return starts[::-1]
 
 
+def name_of(shop: "Shop", day: str, *, past: bool) -> str:
+    """The folder of a run; a past month that was scored on its day, by a release of then, keeps what was foretold."""
+    from lifestage.matured import is_forecast
+
+    name = f"as-of-{day}"
+    return f"staged-{day}" if past and is_forecast(shop.output / "runs" / name, shop.releases) else name
+
+
 def score(shop: "Shop", as_of: date | None, flow_months: int) -> "Run":
     """Run and publish; returns the run of as_of."""
     from lifestage import release
@@ -53,7 +61,7 @@ def score(shop: "Shop", as_of: date | None, flow_months: int) -> "Run":
                 file,
                 folder,
                 shop.output / "runs",
-                f"as-of-{shown(moment, file.zone)[:10]}",
+                name_of(shop, shown(moment, file.zone)[:10], past=moment != instant),
                 moment,
                 store=shop.store_url,
                 looks=shop.scoring.look_ahead_days if moment == instant else (),
