@@ -8,7 +8,14 @@ from typing import IO
 from training.command import say
 
 _held: dict[Path, IO[str]] = {}
-LEFT_OVERS = (".history.parquet.*", ".quarantine.parquet.*", ".spill-*", "runs/.*", ".*.part")
+LEFT_OVERS = (
+    ".history.parquet.*",
+    ".quarantine.parquet.*",
+    ".spill-*",
+    "runs/.*",
+    ".*.part",
+    "rounds/*/.*.part",
+)
 """Drafts of files and folders: under the lock nobody alive is writing them."""
 
 

@@ -78,6 +78,8 @@ def promote(
     from lifestage import bundle, release
     from lifestage.churn.model import ChurnModel, load_spec
     from lifestage.clv.model import ClvModel
+    from lifestage.drift.profile import FILE
+    from lifestage.drift.reference import make_reference
     from lifestage.lifecycle import policy as policies
     from lifestage.policies.publishing import content_name
     from lifestage.references import collect
@@ -85,11 +87,11 @@ def promote(
     from lifestage.tracking import CHALLENGER, CHAMPION, Tracker
 
     policies.read(shop.policy)  # a wrong name is refused before anything is fetched
+    tracker = Tracker(shop.tracking_uri)
     file = history(shop, as_of)
     facts = file.facts
     if not replace_newer:
         refuse_older(shop, facts["as_of"])
-    tracker = Tracker(shop.tracking_uri)
     chosen = worth_promoting(tracker, shop, churn_version)
     if chosen != churn_version and clv_version == CHALLENGER:
         clv_version = CHAMPION
@@ -114,7 +116,23 @@ def promote(
         manifests = [(folder / bundle.MANIFEST).read_bytes() for folder in (churn, *others)]
         wanted = shop.scoring.reasons.model_dump_json()
         prefix = f"{shop.shop}-{shown(facts['as_of'], file.zone)[:10]}"
-        name = content_name(prefix, manifests, policy.source, reference.to_bytes(), wanted)
+        with bar("reference of drift", file.customers) as progress:
+            seen = make_reference(
+                file,
+                release.Release(
+                    name=prefix,
+                    timezone=shop.timezone,
+                    currency=shop.currency,
+                    churn=ChurnModel.load(churn),
+                    clv=None if clv is None else ClvModel.load(clv),
+                    references=reference,
+                    policy=policy,
+                    manifest={},
+                ),
+                bundle.read(churn, "churn"),
+                progress=progress,
+            ).to_bytes()
+        name = content_name(prefix, manifests, policy.source, reference.to_bytes() + seen, wanted)
         if not (shop.releases / name).exists():
             meta = {
                 "shop": shop.shop,
@@ -128,7 +146,14 @@ def promote(
                 "out_of_time": bool(versions[0].metrics.get("out_of_time", 1.0)),
             }
             release.write(
-                shop.releases, name, churn=churn, clv=clv, policy=policy, reference=reference, meta=meta
+                shop.releases,
+                name,
+                churn=churn,
+                clv=clv,
+                policy=policy,
+                reference=reference,
+                meta=meta,
+                further={FILE: seen},
             )
     release.point_to(shop.releases, name)
     for version in versions:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from lifestage.ragged import Floats, Ints
 _PLAIN = Clock()
 KIND = "clv"
 FILE = "clv.json"
+EVALUATION = "evaluation.json"
 SPEND_POINTS = {"spend_low": 0.1, "spend_high": 0.9}
 QUANTILES = {"next_order_days": 0.5, "next_order_low_days": 0.1, "next_order_high_days": 0.9}
 
@@ -238,19 +239,36 @@ class ClvModel:
         unit = spend_law.spend_unit(self.gamma_gamma, some.frequency, some.monetary_value)
         return {name: points[number] * unit for name, points in zip(SPEND_POINTS, found, strict=True)}
 
-    def save(self, folder: Path, meta: Mapping[str, Any], files: Mapping[str, bytes] | None = None) -> Path:
-        """Write the model as a bundle: `clv.json`, the further `files`, and `meta` in the manifest."""
-        text = json.dumps(self.parameters(), indent=1, ensure_ascii=False, allow_nan=False)
-        return bundle.write(folder, KIND, {FILE: text.encode(), **(files or {})}, meta)
+    def to_json(self) -> bytes:
+        """`parameters` as a file."""
+        return json.dumps(self.parameters(), indent=1, ensure_ascii=False, allow_nan=False).encode()
+
+    def save(
+        self,
+        folder: Path,
+        meta: Mapping[str, Any],
+        files: Mapping[str, bytes] | None = None,
+        *,
+        evaluated: "ClvModel | None" = None,
+    ) -> Path:
+        """Write the model as a bundle: `clv.json`, the further `files`, and `meta` in the manifest.
+
+        evaluated: the fit that was graded, kept beside it (`evaluation.json`) for later comparisons.
+        """
+        graded = {} if evaluated is None else {EVALUATION: evaluated.to_json()}
+        return bundle.write(folder, KIND, {FILE: self.to_json(), **graded, **(files or {})}, meta)
 
     @classmethod
-    def load(cls, folder: Path) -> "ClvModel":
-        """The model of a bundle, every file compared with its checksum. Raises InputError."""
-        bundle.read(folder, KIND)
-        document = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    def load(cls, folder: Path, fit: Literal["evaluation", "shipped"] = "shipped") -> "ClvModel":
+        """One fit of a bundle, every file compared with its checksum. Raises InputError, also for a missing fit."""
+        manifest = bundle.read(folder, KIND)
+        file = folder / (FILE if fit == "shipped" else EVALUATION)
+        if file.name not in manifest["files"]:
+            raise InputError(f"{folder}: keeps no {fit} fit, as models of an earlier version; train again")
+        document = json.loads(file.read_text(encoding="utf-8"))
         name, spend = document.pop("order_model"), document.pop("spend_model")
         if name not in FAMILIES or spend != "gamma_gamma" or "orders" not in document:
-            raise InputError(f"{folder / FILE}: holds a model this version does not know; train again")
+            raise InputError(f"{file}: holds a model this version does not know; train again")
         clock, covariates = document.pop("clock"), document.pop("covariates")
         return cls(
             order_model=name,
