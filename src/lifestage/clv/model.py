@@ -215,7 +215,7 @@ class ClvModel:
             points = clock.days(some.cutoff_day, points)
             found |= {name: point[number] for name, point in zip(QUANTILES, points, strict=True)}
         if not SPEND_POINTS.keys().isdisjoint(wanted):
-            found |= self._spend_points(params, some, (t_x, T), horizon, p_alive)
+            found |= self._spend_points(params, some, (t_x, T), horizon, p_alive, wanted)
         return found
 
     def _spend_points(
@@ -225,6 +225,7 @@ class ClvModel:
         times: tuple[Floats, Floats],
         horizon: float,
         alive: Floats | None = None,
+        wanted: Collection[str] = tuple(SPEND_POINTS),
     ) -> dict[str, Floats]:
         """Quantiles of spend: in spend units they hang on (x, t_x, T) alone, so once per distinct history."""
         t_x, T = times
@@ -233,11 +234,12 @@ class ClvModel:
         shape, p = spend_law.unit_shape(self.gamma_gamma, x), self.gamma_gamma.p
         known = None if alive is None else alive[index]
         laws = order_laws(self.family, params, (x, t_x[index], T[index]), horizon, alive=known)
-        shares, found = tuple(SPEND_POINTS.values()), np.empty((len(SPEND_POINTS), len(index)))
+        asked = {name: share for name, share in SPEND_POINTS.items() if name in wanted}
+        shares, found = tuple(asked.values()), np.empty((len(asked), len(index)))
         for rows, counts in spend_law.joined(laws):
             found[:, rows] = spend_law.unit_quantiles(p, shape[rows], counts, shares)
         unit = spend_law.spend_unit(self.gamma_gamma, some.frequency, some.monetary_value)
-        return {name: points[number] * unit for name, points in zip(SPEND_POINTS, found, strict=True)}
+        return {name: points[number] * unit for name, points in zip(asked, found, strict=True)}
 
     def to_json(self) -> bytes:
         """`parameters` as a file."""
