@@ -189,12 +189,13 @@ def _orders(records: Records, zone: str) -> tuple[pa.Array, pa.Array]:
 
 def _named_orders(rows: "_Rows", t: Ints, ids: list[str | None], bought: Bools, back: Ints) -> pa.Array:
     """Instant of the purchase that each refund (flat rows `back`) names; null: later, or unknown."""
-    if not len(set(ids) - {None}):
+    if not any(ids):
         return pa.nulls(len(back), INSTANT)
+    if not len(back):
+        _refuse_twice(rows, ids)
+        return pa.nulls(0, INSTANT)
     bought_ids = [name if is_bought else None for name, is_bought in zip(ids, bought.tolist(), strict=True)]
     _refuse_twice(rows, bought_ids)
-    if not len(back):
-        return pa.nulls(0, INSTANT)
     keys = zip(rows.owner.tolist(), bought_ids, strict=True)
     instant_of = {key: at for key, at in zip(keys, t.tolist(), strict=True) if key[1] is not None}
     found = []

@@ -143,6 +143,8 @@ def read_instants(values: list[Any], zone: str, fault: Fault, *, required: bool)
 
 
 def _given(values: list[Any]) -> Bools:
+    if type(None) not in set(map(type, values)):
+        return np.ones(len(values), np.bool_)
     return np.array([value is not None for value in values], np.bool_)
 
 
@@ -206,7 +208,9 @@ def read_numbers(values: list[Any], fault: Fault, *, required: bool) -> tuple[Fl
             and (isinstance(value, bool | str) or not _is_number(value))
         ):
             raise fault(i, f"is {_quoted(value)}; expected a number")
-    numbers = np.array([0.0 if value is None else value for value in values], np.float64)
+    if not given.all():
+        values = [0.0 if value is None else value for value in values]
+    numbers = np.array(values, np.float64)
     if not (finite := np.isfinite(numbers)).all():
         odd = np.flatnonzero(~finite)
         raise fault(int(odd[0]), f"is {numbers[odd[0]]}; expected a finite number")
