@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from lifestage.localtime import day_of
 from lifestage.matured.past import LeftOut, PastRun
-from lifestage.pages import Words, percent
+from lifestage.churn.report.words import percent
+from lifestage.pages import Words
 
 CHANGED = 0.01
 """Share of a run's customers, or of its spend, from which a change of the data since is worth a word."""

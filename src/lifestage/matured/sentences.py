@@ -8,7 +8,8 @@ from lifestage.localtime import DAY
 from lifestage.matured.past import KINDS
 from lifestage.matured.rounds import Backtest, Round
 from lifestage.matured.stage_figures import ORDER, role_rates
-from lifestage.pages import Words, percent
+from lifestage.churn.report.words import percent
+from lifestage.pages import Words
 
 QUARTER_DAYS = 92
 LEAST = 30

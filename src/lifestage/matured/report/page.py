@@ -12,7 +12,8 @@ from lifestage.matured.report.plots import pictures
 from lifestage.matured.report.pooled import pooled_stages
 from lifestage.matured.rounds import Backtest, Round
 from lifestage.matured.sentences import left_out_sentence, recent, sentences
-from lifestage.pages import Words, churned_means
+from lifestage.churn.report.words import churned_means
+from lifestage.pages import Words
 from lifestage.pages.svg import inline_svg
 
 TEMPLATE = "page.html"
