@@ -62,7 +62,7 @@ def _run(answer: "Connection", step: Callable[..., Any], folder: Path, arguments
     with redirect_stdout(printed), redirect_stderr(printed):
         try:
             step(*arguments)
-        except Exception as raised:  # noqa: BLE001  told to who waits
+        except Exception as raised:
             error = raised
     answer.send((printed.getvalue(), error))
     answer.close()

@@ -36,7 +36,9 @@ def run(args: argparse.Namespace) -> None:
         if worthwhile(history(shop, args.as_of)):
             Tracker(shop.tracking_uri).prepare(shop.shop)
             waiting.enter_context(beside(train_clv, shop.output, shop, args.as_of, accept))
-            say("a large shop: in a process of its own, beside the churn model; what it says follows that one's")
+            say(
+                "a large shop: in a process of its own, beside the churn model; what it says follows that one's"
+            )
         else:
             train_clv(shop, args.as_of, accept)
 

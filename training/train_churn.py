@@ -57,7 +57,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> dic
     from lifestage.summary import METHODS, grade_text
     from lifestage.tracking import Tracker
     from lifestage.tracking.example import example
-    from training.cards import churn_card
+    from training.cards import churn_card, churn_tags
 
     tracker = Tracker(shop.tracking_uri)  # refused now, not after the work
     file = history(shop, as_of)
@@ -99,8 +99,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> dic
         if fitted.profit is not None:
             run.metrics(fitted.profit.metrics())
             run.figure(profit_figure(fitted.profit, shop.currency), "profit")
-        html = page(shop, fitted, driven, window, cutoffs)
-        report.write_text(html, encoding="utf-8")
+        report.write_text(html := page(shop, fitted, driven, window, cutoffs), encoding="utf-8")
         run.text(html, "report.html")
         folder = Path(scratch) / "churn"
         meta = {
@@ -117,16 +116,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> dic
             model.features,
             ["churn_probability"],
             example=example({name: fitted.test.features[name] for name in model.features}),
-            tags={
-                "shop": shop.shop,
-                "kind": "churn",
-                "as_of": window["as_of"],
-                "grade": result.grade,
-                "ships": fitted.champion,
-                "fingerprint": window["fingerprint"],
-                "definition": shop.churn.definition,
-                "horizon_days": shop.churn.horizon_days,
-            },
+            tags=churn_tags(shop, fitted, window),
             card=churn_card(shop, fitted, window, cutoffs),
         )
     say(grade_text(result.metrics()))

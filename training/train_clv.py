@@ -44,7 +44,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> dic
     from lifestage.fitting import fit_clv
     from lifestage.tracking import Tracker
     from lifestage.tracking.example import example
-    from training.cards import clv_card
+    from training.cards import clv_card, clv_tags
 
     if shop.sources.transactions is None:
         raise InputError(
@@ -94,15 +94,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> dic
             ClvModel.OUTPUTS,
             texts,
             example=example(columns, levels)[inputs],
-            tags={
-                "shop": shop.shop,
-                "kind": "clv",
-                "as_of": window["as_of"],
-                "order_model": model.order_model,
-                "fingerprint": window["fingerprint"],
-                "definition": shop.churn.definition,
-                "horizon_days": shop.clv.horizon_days,
-            },
+            tags=clv_tags(shop, fitted, window),
             card=clv_card(shop, fitted, window, holdout_from),
         )
     for line in fitted.notes():

@@ -177,8 +177,8 @@ def point_to(folder: Path, name: str, expected: str | None = "") -> None:
         found = None if now is None else now.release
         if expected != "" and found not in (expected, name):
             raise InputError(
-                f"{folder}: release {found} has become current meanwhile, in place of {expected or 'none'}; nothing was "
-                "changed: look at it, then run the same again"
+                f"{folder}: release {found} has become current meanwhile, in place of {expected or 'none'}; nothing "
+                "was changed: look at it, then run the same again"
             )
         new = after(now, name)
         draft = folder / f".{POINTER}.{uuid.uuid4().hex[:8]}"

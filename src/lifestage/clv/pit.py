@@ -141,5 +141,12 @@ def spend_intervals(
     if bool((spend_low > spend_high).any()):
         raise InputError("expected spend_low <= spend_high for every customer; ask one model for both")
     inside = (spend_low <= actual_spend) & (actual_spend <= spend_high)
-    promised = np.where(p_order > HIGH, HIGH - LOW, np.where(p_order > LOW, HIGH, 1.0 - p_order))
-    return SpendIntervals(float(inside.mean()), float(promised.mean()), pit)
+    return SpendIntervals(float(inside.mean()), float(promised_coverage(p_order).mean()), pit)
+
+
+def promised_coverage(p_order: Floats) -> Floats:
+    """P(spend within its 10-90 % interval) by the law itself, one per customer.
+
+    Nothing spent is an atom of 1 - p_order: an interval that begins there holds all of it.
+    """
+    return np.where(p_order > HIGH, HIGH - LOW, np.where(p_order > LOW, HIGH, 1.0 - p_order))

@@ -1,5 +1,6 @@
 """Bins of one column: quantiles, frequent single values and missing ones apart; of texts, the frequent levels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,8 +52,9 @@ class Bins:
 def learn_bins(values: Column) -> Bins:
     """Bins of about equally many of the values; texts by their frequency."""
     if values.dtype == object:
-        return _of_texts(values)
-    known = np.sort(values[np.isfinite(values)])
+        return _of_texts(values.tolist())
+    numbers: Floats = np.asarray(values, np.float64)
+    known: Floats = np.sort(numbers[np.isfinite(numbers)])
     if not len(known):
         return Bins()
     wanted = int(np.clip(len(known) // EACH, FEWEST, MOST))
@@ -71,9 +73,9 @@ def _atoms(known: Floats) -> list[float]:
     return [float(v) for v in found[large]] if len(found) > 1 else [float(found[0])]
 
 
-def _of_texts(values: Texts) -> Bins:
+def _of_texts(values: Sequence[str | None]) -> Bins:
     times: dict[str, int] = {}
-    for value in values.tolist():
+    for value in values:
         if value is not None:
             times[value] = times.get(value, 0) + 1
     return Bins(levels=tuple(sorted(times, key=lambda level: (-times[level], level))[:LEVELS]))

@@ -15,7 +15,7 @@ import numpy as np
 from lifestage.drift.bins import Bins
 from lifestage.drift.population import Population
 from lifestage.drift.profile import Counted, Profile, column_of
-from lifestage.drift.stability import by_chance, excess, highest_by_chance, shares, stability_index
+from lifestage.drift.stability import excess, highest_by_chance, stability_index
 from lifestage.errors import InputError
 from lifestage.localtime import DAY
 from lifestage.ragged import Floats, Ints
@@ -132,8 +132,5 @@ def weighted_index(moved: Sequence[Movement]) -> float:
 
 
 def both_shares(movement: Movement) -> tuple[Floats, Floats]:
-    """Each bin's share then and now."""
-    return shares(movement.then), shares(movement.now)
-
-
-__all__ = ["Movement", "by_chance", "movements", "normal_movement", "weighted_index"]
+    """Each bin's share then and now, as counted."""
+    return movement.then / movement.then.sum(), movement.now / movement.now.sum()

@@ -28,7 +28,7 @@ SCORES = (
     "clv",
 )
 STAGE = "stage"
-MOST = 20_000
+MOST = 8_000
 """Customers drawn: the shares of so many are known to a few tenths of a per cent."""
 ORDERS, NEW = "transactions", "new customers"
 
@@ -116,7 +116,7 @@ def _at(history: History, instant: int, release: Release) -> Population:
     read = {name: _values(columns[name]) for name in names if name in columns}
     if len(read) < len(names):
         view = history.before(instant)
-        numbers = {name: column for name, column in read.items() if name not in texts}
+        numbers = {name: np.asarray(v, np.float64) for name, v in read.items() if name not in texts}
         more = model_features(view, numbers, release.churn, clv_summary(view))
         read |= {name: more[name] for name in names if name not in read}
     scores = {}

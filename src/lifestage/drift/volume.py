@@ -1,5 +1,6 @@
 """Rows of the last four weeks beside what the shop's own past lets expect, and how old the newest row is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,7 +127,7 @@ def freshness(name: str, rows: Rows, end: int) -> Freshness | None:
 
 
 def rejects_since(
-    then: dict[str, int] | None, now: dict[str, int], least: int = 50
+    then: Mapping[str, int] | None, now: Mapping[str, int], least: int = 50
 ) -> tuple[int, float] | None:
     """Rows that came since then, and the share of rejects among them; None where too few came to tell."""
     kept = now["kept"] - (then or {}).get("kept", 0)

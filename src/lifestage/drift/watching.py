@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -110,8 +110,6 @@ class Drift:
 
 
 def _still(movement: Movement) -> Movement:
-    from dataclasses import replace
-
     return replace(movement, index=0.0)
 
 
@@ -175,9 +173,7 @@ def drift_of(
     end = (day_of(as_of, zone) - EPOCH.date()).days
     known = {name: rows for name, rows in seen.rows.items() if len(rows.counts)}
     volumes = [volume(name, rows, end) for name, rows in known.items()]
-    fresh = [
-        f for n, rows in known.items() if n != NEW and (f := freshness(n, rows, end)) is not None
-    ]
+    fresh = [f for n, rows in known.items() if n != NEW and (f := freshness(n, rows, end)) is not None]
     if not known:
         notes.append("no table has dated rows: how many came lately, and how new they are, cannot be told")
     rejects = {}

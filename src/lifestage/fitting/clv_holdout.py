@@ -48,7 +48,9 @@ def grade(
     days = shop_days(file, known.end, came_before=known.cutoff, share=known.share, progress=progress)
     # intervals of spend cost more than all else: of a larger shop they are judged on as many as their law is
     drawn = drawn_customers(len(summary))
-    predictions = model.predict(summary, horizon_days, only=("expected_orders", "expected_order_value", "p_order"))
+    predictions = model.predict(
+        summary, horizon_days, only=("expected_orders", "expected_order_value", "p_order")
+    )
     predictions |= model.predict(summary.take(drawn), horizon_days, only=("spend_low", "spend_high"))
     return evaluate(
         predictions,

@@ -1,7 +1,7 @@
 """Two churn models on the same customers: their evaluation fits, neither of which saw an outcome of them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from lifestage.churn.grade import COLUMN, Measure
 from lifestage.churn.intervals import REPETITIONS
 from lifestage.churn.model import ChurnModel
 from lifestage.churn.served.dimensions import dimensions
+from lifestage.errors import InputError
 from lifestage.fitting import Progress, silent
 from lifestage.gate.material import Tested, reads, tested
 from lifestage.gate.segments import SegmentLoss, compare_segments, relative_gain
@@ -70,10 +71,14 @@ def compare_churn(
     mine = challenger.predict(reads(challenger, material.challenger), num_threads=0)
     if champion is None or material.champion is None:
         return compared(shop, challenger, material, mine, None)
+    block = file.block(0)
+    view = block.take(np.arange(min(len(block), CUSTOMERS))).before(material.cutoff)
+    try:
+        scored(view, champion)
+    except InputError as error:  # it could not serve either
+        return compared(shop, challenger, replace(material, missing=(str(error),)), mine, None)
     theirs = champion.predict(material.champion, num_threads=0)
     with progress("gate: challenger and champion in turn", None):
-        block = file.block(0)
-        view = block.take(np.arange(min(len(block), CUSTOMERS))).before(material.cutoff)
         speed = alternate(lambda: scored(view, challenger), lambda: scored(view, champion), len(view), clock)
     return compared(shop, challenger, material, mine, theirs, speed=speed)
 

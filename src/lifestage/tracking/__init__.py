@@ -163,6 +163,10 @@ class Tracker:
         mlflow.set_registry_uri(uri)
         self.client = mlflow.MlflowClient()
 
+    def ready(self) -> None:
+        """Raises InputError where the server went away since."""
+        knock(self.uri)
+
     def prepare(self, experiment: str) -> None:
         """The experiment is there: two processes that record at once do not both make it."""
         with sentences(self.uri):

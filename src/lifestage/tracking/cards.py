@@ -56,13 +56,11 @@ def clv_figures(metrics: Mapping[str, float]) -> list[Figure]:
     found = []
     for of in ("orders", "spend"):
         if f"model_{of}_total_error_percent" in metrics:
-            found.append(
-                (
-                    f"total {of}",
-                    f"{metrics[f'model_{of}_total_predicted']:,.0f} expected, {metrics[f'model_{of}_total_actual']:,.0f} "
-                    f"came ({metrics[f'model_{of}_total_error_percent']:+.1f} %)",
-                )
+            foreseen, came, off = (
+                metrics[f"model_{of}_{name}"]
+                for name in ("total_predicted", "total_actual", "total_error_percent")
             )
+            found.append((f"total {of}", f"{foreseen:,.0f} expected, {came:,.0f} came ({off:+.1f} %)"))
         naive = metrics.get(f"naive_{of}_mae")
         beside = "" if naive is None else f" (own past rate: {naive:,.3f})"
         found.append((f"mean absolute error a customer, {of}", f"{metrics[f'model_{of}_mae']:,.3f}{beside}"))
