@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from lifestage.churn.report.words import percent
 from lifestage.localtime import day_of
 from lifestage.matured.past import LeftOut, PastRun
-from lifestage.churn.report.words import percent
 from lifestage.pages import Words
 
 CHANGED = 0.01
