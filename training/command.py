@@ -59,7 +59,7 @@ def parser(verb: str, description: str, *, as_of: bool = True) -> argparse.Argum
     if as_of:
         made.add_argument(
             "--as-of",
-            type=_day,
+            type=day,
             metavar="YYYY-MM-DD",
             help="behave as on the local midnight that begins this day: rows at or after it do not exist "
             "(default: as_of of the config)",
@@ -77,7 +77,8 @@ def accepting(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return made
 
 
-def _day(text: str) -> date:
+def day(text: str) -> date:
+    """An argument that is a day."""
     try:
         return date.fromisoformat(text)
     except ValueError:

@@ -112,6 +112,8 @@ def promote(
     from lifestage import bundle, release
     from lifestage.churn.model import ChurnModel, load_spec
     from lifestage.clv.model import ClvModel
+    from lifestage.drift.profile import FILE
+    from lifestage.drift.reference import make_reference
     from lifestage.lifecycle import policy as policies
     from lifestage.policies.publishing import content_name, named_versions
     from lifestage.references import collect
@@ -161,7 +163,23 @@ def promote(
         manifests += named_versions({"versions_registered": numbers})
         wanted = shop.scoring.reasons.model_dump_json()
         prefix = f"{shop.shop}-{shown(facts['as_of'], file.zone)[:10]}"
-        name = content_name(prefix, manifests, policy.source, reference.to_bytes(), wanted)
+        with bar("reference of drift", file.customers) as progress:
+            seen = make_reference(
+                file,
+                release.Release(
+                    name=prefix,
+                    timezone=shop.timezone,
+                    currency=shop.currency,
+                    churn=ChurnModel.load(churn),
+                    clv=None if clv is None else ClvModel.load(clv),
+                    references=reference,
+                    policy=policy,
+                    manifest={},
+                ),
+                bundle.read(churn, "churn"),
+                progress=progress,
+            ).to_bytes()
+        name = content_name(prefix, manifests, policy.source, reference.to_bytes() + seen, wanted)
         if not (shop.releases / name).exists():
             meta = {
                 "shop": shop.shop,
@@ -175,8 +193,16 @@ def promote(
                 "out_of_time": bool(versions[0].metrics.get("out_of_time", 1.0)),
             }
             release.write(
-                shop.releases, name, churn=churn, clv=clv, policy=policy, reference=reference, meta=meta
+                shop.releases,
+                name,
+                churn=churn,
+                clv=clv,
+                policy=policy,
+                reference=reference,
+                meta=meta,
+                further={FILE: seen},
             )
+    tracker.ready()  # the aliases must be able to follow the pointer
     moves = [
         Move(
             v.model,

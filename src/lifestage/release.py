@@ -72,9 +72,10 @@ def write(
     policy: Policy,
     reference: References,
     meta: Mapping[str, Any],
+    further: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Write release `name` under `folder` from its model folders; `meta` needs timezone and currency,
-    and may have `reasons` (settings.Reasons)."""
+    and may have `reasons` (settings.Reasons). `further`: files that scoring does not read."""
     bundle.read(churn, "churn")
     if clv is not None:
         bundle.read(clv, "clv")
@@ -83,6 +84,7 @@ def write(
         **({} if clv is None else {"clv": clv}),
         "policy.yaml": policy.source.encode(),
         "references.parquet": reference.to_bytes(),
+        **(further or {}),
     }
     return bundle.write(folder / name, "release", files, {"name": name, **meta})
 

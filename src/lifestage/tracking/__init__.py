@@ -163,6 +163,16 @@ class Tracker:
         mlflow.set_registry_uri(uri)
         self.client = mlflow.MlflowClient()
 
+    def ready(self) -> None:
+        """Raises InputError where the server went away since."""
+        knock(self.uri)
+
+    def prepare(self, experiment: str) -> None:
+        """The experiment is there: two processes that record at once do not both make it."""
+        with sentences(self.uri):
+            if self.client.get_experiment_by_name(experiment) is None:
+                self.client.create_experiment(experiment, artifact_location=self._artifacts)
+
     @contextmanager
     def run(self, experiment: str, name: str, tags: Mapping[str, Any]) -> Iterator[Run]:
         """An MLflow run; marked failed where the block raises."""

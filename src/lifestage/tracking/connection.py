@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from mlflow.exceptions import MlflowException
@@ -32,10 +31,7 @@ def remote(uri: str) -> bool:
 
 def shown(uri: str) -> str:
     """The address without what may be secret in it."""
-    if "://" not in uri:
-        return uri
-    parts = urlsplit(uri)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return re.sub(r"://[^/@]*@", "://", uri).partition("?")[0]
 
 
 def knock(uri: str) -> None:
