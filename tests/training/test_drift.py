@@ -1,10 +1,12 @@
 """python -m training.drift on the simulated shop: as it is, with changed tables, with releases of several kinds."""
 
 import json
+import pickle
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,10 +15,12 @@ import pytest
 import yaml
 
 from lifestage import bundle, release, settings
-from lifestage.drift.profile import FILE
+from lifestage.drift.population import watch
+from lifestage.drift.profile import FILE, column_of, names_of
 from lifestage.drift.reference import reference_of
 from lifestage.errors import InputError
-from lifestage.localtime import day_of
+from lifestage.history_file import HistoryFile
+from lifestage.localtime import DAY, day_of
 from training.drift import drift, show
 from training.score import score
 
@@ -129,7 +133,9 @@ def test_a_release_without_a_reference_says_so(mine: Path) -> None:
     releases = mine / "var/shop/releases"
     now = release.current(releases)
     loaded = release.load(now)
-    meta = {k: v for k, v in loaded.manifest.items() if k not in ("kind", "name", "versions", "files", "checksum")}
+    meta = {
+        k: v for k, v in loaded.manifest.items() if k not in ("kind", "name", "versions", "files", "checksum")
+    }
     release.write(
         releases,
         "old",
@@ -149,7 +155,9 @@ def test_a_release_without_a_reference_says_so(mine: Path) -> None:
 
 def test_a_day_before_the_release_is_refused(mine: Path) -> None:
     day = released_on(mine) - timedelta(days=30)
-    with pytest.raises(InputError, match=r"the current release .* is newer, and drift is told from a release"):
+    with pytest.raises(
+        InputError, match=r"the current release .* is newer, and drift is told from a release"
+    ):
         drift(settings.load("shop.yaml"), day)
 
 
@@ -164,3 +172,29 @@ def test_a_new_policy_keeps_the_reference_but_not_the_stages(mine: Path) -> None
     found = drift(settings.load("shop.yaml"), None)
     assert "stages are not compared" in found["notes"][0]
     assert "stage/stage" not in found["figures"]["columns"]
+
+
+class Elsewhere:
+    """A cluster of one machine: work and results travel as they would to another."""
+
+    def map(self, work: Callable[[Any], pa.Table], items: Sequence[Any]) -> Iterator[pa.Table]:
+        packed = pickle.dumps(work)
+        return (pickle.loads(packed)(item) for item in items)  # noqa: S301
+
+
+def test_a_cluster_sees_the_same(shop: Path) -> None:
+    path = shop / "var/shop/history.parquet"
+    loaded = release.load(release.current(shop / "var/shop/releases"))
+    here, there = HistoryFile(path), HistoryFile(path, Elsewhere())
+    assert here.blocks > 1
+    instants = [here.facts["as_of"] - 60 * DAY, here.facts["as_of"]]
+    mine, theirs = (watch(file, instants, instants[1], loaded, share=0.7) for file in (here, there))
+    for instant in instants:
+        a, b = mine.at[instant], theirs.at[instant]
+        for kind, name in names_of(a):
+            found, other = column_of(a, kind, name), column_of(b, kind, name)
+            assert found.dtype == other.dtype and len(found) > 100
+            assert pa.array(found).equals(pa.array(other))
+    for name, rows in mine.rows.items():
+        assert rows.first == theirs.rows[name].first
+        assert rows.counts.tolist() == theirs.rows[name].counts.tolist()
