@@ -171,6 +171,10 @@ class History:
         """The block of one of the customers."""
         return History(self._table.slice(index, 1), self.zone)
 
+    def within(self, zone: str) -> "History":
+        """The same block by the calendar of another time zone."""
+        return self if zone == self.zone else History(self._table, zone)
+
     def take(self, rows: Ints) -> "History":
         """The block of the customers at the given places."""
         return History(self._table.take(pa.array(rows)), self.zone)

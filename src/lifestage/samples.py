@@ -267,7 +267,7 @@ def reference_columns(
     for history in blocks:
         view = history.before(as_of)
         computed = feature_families.compute(view, churn.spec)
-        _, scores, _ = model_columns(view, computed, churn, clv)
+        _, scores, _ = model_columns(view, computed, churn, clv, only=BUYERS)
         bought = computed["order_count"] > 0
         columns = {**computed, **scores}
         for name, part in parts.items():

@@ -6,14 +6,14 @@ from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
 
-from lifestage.churn.report.svg import inline_svg
-from lifestage.churn.report.words import Words
 from lifestage.drift import plots, wording
 from lifestage.drift.findings import limit_of, unusual
 from lifestage.drift.movement import Movement
 from lifestage.drift.population import Rows
 from lifestage.drift.watching import Drift
 from lifestage.localtime import EPOCH, day_of
+from lifestage.pages import Words
+from lifestage.pages.svg import inline_svg
 from lifestage.release import Release
 
 TEMPLATE = "page.html"

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lifestage.churn.report.words import Words
 from lifestage.drift.movement import Movement, both_shares
 from lifestage.drift.volume import Freshness, Volume
+from lifestage.pages import Words
 
 STATUS = {
     "steady": Words("steady", "平稳"),

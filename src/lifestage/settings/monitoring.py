@@ -27,6 +27,8 @@ class Monitoring(Model):
     """Relative change of the rows of the last 28 days against what the shop's own past lets expect."""
     warn_rejects_share: Share = 0.05
     """Share of rejects among the rows that came since the release."""
+    retrain_after_days: Annotated[int, Field(ge=1)] = 30
+    """Age of what serves from which `training.retrain --when-needed` trains although nothing has moved."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "Monitoring":
