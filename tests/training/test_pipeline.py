@@ -31,6 +31,7 @@ VERBS = (
     "promote",
     "score",
     "report",
+    "backtest",
     "contact",
     "alerts",
     "export",
