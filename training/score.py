@@ -17,6 +17,9 @@ replaced in one step. With --flow-months N the N month beginnings before as_of a
 release, so that the flow between stages can be seen (they go to the stage history only)."""
 
 
+FLOW = "flow"
+"""Name of a run that stages a past day with today's release: hindsight, which never takes the place of the run that
+was made on that day."""
 QUIET_DAYS = 3
 """Days between the newest row and as_of from which on a word of warning is due."""
 
@@ -31,14 +34,6 @@ def month_starts(first: int, as_of: int, months: int, zone: str) -> list[int]:
         starts.append(midnight(day, zone))
         day = (day - timedelta(days=1)).replace(day=1)
     return starts[::-1]
-
-
-def name_of(shop: "Shop", day: str, *, past: bool) -> str:
-    """The folder of a run; a past month that was scored on its day, by a release of then, keeps what was foretold."""
-    from lifestage.matured import is_forecast
-
-    name = f"as-of-{day}"
-    return f"staged-{day}" if past and is_forecast(shop.output / "runs" / name, shop.releases) else name
 
 
 def score(shop: "Shop", as_of: date | None, flow_months: int) -> "Run":
@@ -61,7 +56,7 @@ def score(shop: "Shop", as_of: date | None, flow_months: int) -> "Run":
                 file,
                 folder,
                 shop.output / "runs",
-                name_of(shop, shown(moment, file.zone)[:10], past=moment != instant),
+                f"{'as-of' if moment == instant else FLOW}-{shown(moment, file.zone)[:10]}",
                 moment,
                 store=shop.store_url,
                 looks=shop.scoring.look_ahead_days if moment == instant else (),
@@ -69,7 +64,11 @@ def score(shop: "Shop", as_of: date | None, flow_months: int) -> "Run":
             )
             if made.customers or moment == instant:  # nobody may be known yet on a past day
                 alerts += store.publish(
-                    made.name, moment, made.parts, current=moment == instant, alerts=rules
+                    made.name.replace(FLOW, "as-of"),
+                    moment,
+                    made.parts,
+                    current=moment == instant,
+                    alerts=rules,
                 )
     say(
         f"{made.customers:,} customers scored as of {shown(instant, file.zone)} with release {folder.name}"

@@ -12,11 +12,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lifestage.churn.report.words import Words
 from lifestage.errors import InputError
 from lifestage.lifecycle.policy import Policy
 from lifestage.localtime import day_of
 from lifestage.matured.terms import Terms, read_terms, seen_until
+from lifestage.pages import Words
 
 NEEDED = (
     "customer_id", "eligible", "churn_probability", "expected_orders", "expected_order_value", "clv", "spend_low",

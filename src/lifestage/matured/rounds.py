@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from lifestage.churn.metrics import Reliability, reliability
-from lifestage.churn.report.words import Words
 from lifestage.errors import InputError
 from lifestage.history_file import HistoryFile
 from lifestage.labels.definitions import after_days
@@ -20,6 +19,7 @@ from lifestage.matured.past import LeftOut, PastRun, past_runs
 from lifestage.matured.stage_figures import ahead_figures, stage_figures
 from lifestage.matured.terms import Terms
 from lifestage.matured.value_figures import value_figures
+from lifestage.pages import Words
 
 Progress = Callable[[int], object]
 

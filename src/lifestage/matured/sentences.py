@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
-from lifestage.churn.report.words import Words, percent
+from lifestage.churn.report.words import percent
 from lifestage.localtime import DAY
 from lifestage.matured.past import KINDS
 from lifestage.matured.rounds import Backtest, Round
 from lifestage.matured.stage_figures import ORDER, role_rates
+from lifestage.pages import Words
 
 QUARTER_DAYS = 92
 LEAST = 30

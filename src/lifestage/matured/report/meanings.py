@@ -1,6 +1,6 @@
 """What the figures of the page mean."""
 
-from lifestage.churn.report.words import Words
+from lifestage.pages import Words
 
 MEANINGS = (
     (
