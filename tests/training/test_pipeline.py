@@ -32,6 +32,7 @@ VERBS = (
     "promote",
     "score",
     "report",
+    "backtest",
     "contact",
     "alerts",
     "export",
