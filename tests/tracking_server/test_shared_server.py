@@ -162,7 +162,7 @@ def test_who_may_only_look_is_told_what_to_ask_for(
     tracker = Tracker(tracking.url)
     with (
         pytest.raises(
-            InputError, match=r"does not permit this to user 'ben'; ask who keeps the server for .* EDIT"
+            InputError, match=r"does not permit this to user 'ben'; ask who keeps the server for .* MANAGE"
         ),
         tracker.run("shop", "clv", {}),
     ):
