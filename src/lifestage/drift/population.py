@@ -108,7 +108,11 @@ def _at(history: History, instant: int, release: Release) -> Population:
     # intervals of spend that nobody asks for would cost as much as all the rest
     wanted = {*feature_families.catalogue(release.churn.spec), *columns_read(release.policy), *RFM, *SCORES}
     columns = condition_columns(
-        history, instant, release, reasons_for=NO_REASONS, only=wanted | {"churn_percentile", "clv_percentile"}
+        history,
+        instant,
+        release,
+        reasons_for=NO_REASONS,
+        only=wanted | {"churn_percentile", "clv_percentile"},
     )
     eligible = known & np.asarray(columns["eligible"].to_numpy(zero_copy_only=False), np.bool_)
     names = release.churn.features
