@@ -215,7 +215,7 @@ class ClvModel:
             points = clock.days(some.cutoff_day, points)
             found |= {name: point[number] for name, point in zip(QUANTILES, points, strict=True)}
         if not SPEND_POINTS.keys().isdisjoint(wanted):
-            found |= self._spend_points(params, some, (t_x, T), horizon, p_alive, wanted)
+            found |= self._spend_points(params, some, (t_x, T), horizon, p_alive, wanted=wanted)
         return found
 
     def _spend_points(
@@ -225,6 +225,7 @@ class ClvModel:
         times: tuple[Floats, Floats],
         horizon: float,
         alive: Floats | None = None,
+        *,
         wanted: Collection[str] = tuple(SPEND_POINTS),
     ) -> dict[str, Floats]:
         """Quantiles of spend: in spend units they hang on (x, t_x, T) alone, so once per distinct history."""
