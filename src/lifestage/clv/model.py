@@ -204,7 +204,7 @@ class ClvModel:
             "clv": discounted_value(p_alive, discounted[number], value, self.margin),
             "p_order": p_alive * p_order[number],
             **{name: point[number] for name, point in zip(QUANTILES, points, strict=True)},
-            **self._spend_points(params, some, (t_x, T), horizon, p_alive),
+            **self._spend_points(params, some, (t_x, T), horizon, alive=p_alive, expected=orders[number]),
         }
 
     def _spend_points(
@@ -213,15 +213,18 @@ class ClvModel:
         some: Summary,
         times: tuple[Floats, Floats],
         horizon: float,
-        alive: Floats | None = None,
+        **known: Floats,
     ) -> dict[str, Floats]:
-        """Quantiles of spend: in spend units they hang on (x, t_x, T) alone, so once per distinct history."""
+        """Quantiles of spend: in spend units they hang on (x, t_x, T) alone, so once per distinct history.
+
+        known: `alive` and `expected` of `order_laws`, where they are.
+        """
         t_x, T = times
         index, number = once(some.frequency, t_x, T)
         x = some.frequency[index]
         shape, p = spend_law.unit_shape(self.gamma_gamma, x), self.gamma_gamma.p
-        known = None if alive is None else alive[index]
-        laws = order_laws(self.family, params, (x, t_x[index], T[index]), horizon, alive=known)
+        theirs = {name: values[index] for name, values in known.items()}
+        laws = order_laws(self.family, params, (x, t_x[index], T[index]), horizon, **theirs)
         shares, found = tuple(SPEND_POINTS.values()), np.empty((len(SPEND_POINTS), len(index)))
         for rows, counts in spend_law.joined(laws):
             found[:, rows] = spend_law.unit_quantiles(p, shape[rows], counts, shares)
