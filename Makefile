@@ -12,7 +12,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export BENTOML_DO_NOT_TRACK = True
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: help demo pipeline serve bento test test-heavy test-engines lint bench clean machine install install-dev
+.PHONY: help demo pipeline retrain rounds docs serve bento test test-heavy test-engines lint bench clean machine install install-dev
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,12 @@ demo: pipeline serve ## the whole path on CDNOW, then serve it on 127.0.0.1:3000
 pipeline: install ## check, train, promote, score, report (CONFIG=configs/cdnow.yaml)
 	@$(BIN)/python -m training.pipeline --config $(CONFIG)
 
+retrain: install ## the weekly round: watch, train, compare, promote what is better, score (CONFIG; goes on where it stopped)
+	@$(BIN)/python -m training.retrain --config $(CONFIG)
+
+rounds: install ## that round as of each past month, in a folder of its own, and one page about them all (CONFIG)
+	@$(BIN)/python -m training.rounds --config $(CONFIG)
+
 serve: install ## serve the current release (CONFIG, HOST, PORT)
 	@$(BIN)/python -m serving --config $(CONFIG) --host $(HOST) --port $(PORT)
 
@@ -57,7 +63,7 @@ test-heavy: install-dev ## what takes minutes: fuzzing, malformed bodies, kill -
 	@$(BIN)/python -m pytest -m heavy --timeout 3600 tests/serving tests/heavy
 
 test-engines: install-dev ## the tests of Spark (450 MB, Java 17) and PostgreSQL too, which else are skipped
-	@$(BIN)/python -m pip install --quiet -e ".[train,serve,dev,spark,postgres]"
+	@$(BIN)/python -m pip install --quiet -e ".[train,serve,dev,spark,postgres,server]"
 	@$(BIN)/python -m pytest tests/engines
 
 lint: install-dev ## style, types, borders between the parts, known vulnerabilities of the pinned packages
@@ -66,6 +72,10 @@ lint: install-dev ## style, types, borders between the parts, known vulnerabilit
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m tests.audit
+
+docs: install-dev ## the documentation as a site in var/site
+	@$(BIN)/python -m pip install --quiet -e ".[train,serve,dev,docs]"
+	@$(BIN)/python -m mkdocs build --strict --site-dir var/site
 
 bench: install-dev ## measured figures of the README, each beside its peer
 	@$(BIN)/python -m tests.benchmarks

@@ -8,6 +8,7 @@ import jiter
 from pydantic import BaseModel, ValidationError
 
 from serving.problems import ProblemError, bad, fault, invalid
+from serving.row_checks import validate
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -58,7 +59,7 @@ def by_customer(model: type[Model], body: bytes) -> tuple[Model, list[int], list
     """
     document = parse(body)
     try:
-        request = model.model_validate(document)
+        request = validate(model, document)
     except ValidationError as error:
         wrong: dict[int, Failure] = {}
         for detail in error.errors(include_url=False, include_context=False):

@@ -5,13 +5,14 @@ Imports nothing heavy: `--help` must answer at once.
 
 import argparse
 import errno
+import math
 import os
 import re
 import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -58,7 +59,7 @@ def parser(verb: str, description: str, *, as_of: bool = True) -> argparse.Argum
     if as_of:
         made.add_argument(
             "--as-of",
-            type=_day,
+            type=day,
             metavar="YYYY-MM-DD",
             help="behave as on the local midnight that begins this day: rows at or after it do not exist "
             "(default: as_of of the config)",
@@ -76,7 +77,8 @@ def accepting(made: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return made
 
 
-def _day(text: str) -> date:
+def day(text: str) -> date:
+    """An argument that is a day."""
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -170,6 +172,11 @@ def bar(label: str, total: int | None, unit: str = " customers") -> Iterator[Cal
     say(f"{label} ...")
     yield lambda _done: None
     say(f"{label}: done in {time.perf_counter() - started:.1f} s")
+
+
+def finite(figures: Mapping[str, float]) -> dict[str, float]:
+    """The figures that are numbers: JSON knows no others."""
+    return {name: float(value) for name, value in figures.items() if math.isfinite(value)}
 
 
 def shown(t: int, zone: str) -> str:

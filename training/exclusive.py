@@ -8,7 +8,14 @@ from typing import IO
 from training.command import say
 
 _held: dict[Path, IO[str]] = {}
-LEFT_OVERS = (".history.parquet.*", ".quarantine.parquet.*", ".spill-*", "runs/.*", ".*.part")
+LEFT_OVERS = (
+    ".history.parquet.*",
+    ".quarantine.parquet.*",
+    ".spill-*",
+    "runs/.*",
+    ".*.part",
+    "rounds/*/.*.part",
+)
 """Drafts of files and folders: under the lock nobody alive is writing them."""
 
 
@@ -35,3 +42,8 @@ def hold(folder: Path, *, mode: int = 0o700) -> None:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+
+
+def inherit(folder: Path) -> None:
+    """In a process that the holder of the folder's lock has started and waits for: the lock is its own too."""
+    _held[folder.resolve()] = (folder / ".lock").open(encoding="utf-8")

@@ -44,19 +44,18 @@ def lifecycle(shop: "Shop", group: str | None, period_days: int, out: Path | Non
     current = open_store(shop.store_url).current()
     if current is None:
         raise InputError(f"{shop.store_url}: holds no scores yet; run python -m training.score first")
-    runs = {run.as_of: run for run in _runs(shop.output / "runs") if run.as_of < current["as_of"]}
-    name = current["run"]
-    runs[current["as_of"]] = Run(name, current["as_of"], shop.output / "runs" / name, current["customers"])
+    earlier = [run for run in _runs(shop.output / "runs") if run.as_of < current["as_of"]]
     folder: Path = shop.releases / current["release"]
     text = (folder / "policy.yaml").read_text(encoding="utf-8")
     policy = parse_text(text, "policy.yaml", load_spec(folder / "churn"))
-    earlier = len(runs) - 1
-    runs = {at: run for at, run in runs.items() if _policy(run) == policy.label}
-    if left_out := earlier + 1 - len(runs):
+    runs = {run.as_of: run for run in earlier if _policy(run) == policy.label}
+    if left_out := len({run.as_of for run in earlier} - set(runs)):
         say(
             f"{left_out} earlier runs were staged by another policy and are left out; training.score --flow-months "
-            f"{min(earlier, 60)} stages past months by {policy.label}"
+            f"{min(len({run.as_of for run in earlier}), 60)} stages past months by {policy.label}"
         )
+    name = current["run"]
+    runs[current["as_of"]] = Run(name, current["as_of"], shop.output / "runs" / name, current["customers"])
     file = HistoryFile(shop.output / "history.parquet")
     frames = {at: _frame(runs[at], group) for at in spaced(runs, period_days)}
     with bar("lifecycle metrics", file.customers) as progress:

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from training.command import accepting, main, parser, say
 
@@ -12,8 +13,11 @@ print the summary and write the lifecycle report. Each step is a script of its o
 def run(args: argparse.Namespace) -> None:
     from lifestage import settings
     from lifestage.localtime import midnight
+    from lifestage.tracking import Tracker
+    from training.beside import beside, worthwhile
     from training.check import check
     from training.lifecycle import MONTH_DAYS, lifecycle
+    from training.prepare import history
     from training.promote import promote, refuse_older
     from training.report import report
     from training.score import score
@@ -24,10 +28,28 @@ def run(args: argparse.Namespace) -> None:
     if args.as_of is not None and not args.replace_newer:  # before an hour of training
         refuse_older(shop, midnight(args.as_of, shop.timezone))
     accept = args.accept_unready
+
+    waiting = ExitStack()  # for what runs beside the churn model
+
+    def first() -> None:
+        """The models do not know each other: of a large shop they are trained at once."""
+        if worthwhile(history(shop, args.as_of)):
+            Tracker(shop.tracking_uri).prepare(shop.shop)
+            waiting.enter_context(beside(train_clv, shop.output, shop, args.as_of, accept))
+            say(
+                "a large shop: in a process of its own, beside the churn model; what it says follows that one's"
+            )
+        else:
+            train_clv(shop, args.as_of, accept)
+
+    def second() -> None:
+        with waiting:
+            train_churn(shop, args.as_of, accept)
+
     steps: dict[str, Callable[[], object]] = {
         "check the data": lambda: check(shop, args.as_of, stop=not accept),
-        "train the CLV model": lambda: train_clv(shop, args.as_of, accept),
-        "train the churn model": lambda: train_churn(shop, args.as_of, accept),
+        "train the CLV model": first,
+        "train the churn model": second,
         "promote into a release": lambda: promote(
             shop, args.as_of, "challenger", "challenger", replace_newer=args.replace_newer
         ),
@@ -37,9 +59,10 @@ def run(args: argparse.Namespace) -> None:
     }
     if shop.sources.transactions is None:  # nothing to learn an order's value from
         del steps["train the CLV model"]
-    for number, (title, step) in enumerate(steps.items(), 1):
-        say(f"\n[{number}/{len(steps)}] {title}")
-        step()
+    with waiting:
+        for number, (title, step) in enumerate(steps.items(), 1):
+            say(f"\n[{number}/{len(steps)}] {title}")
+            step()
 
 
 if __name__ == "__main__":

@@ -92,6 +92,15 @@ def data_window(file: "HistoryFile") -> dict[str, str]:
     }
 
 
+def sources_of(shop: "Shop") -> dict[str, str]:
+    """Table -> where it lies, for the lineage of a run: a path, a table of the engine, or a dataset of the package."""
+    named = {
+        name: source.path or source.table or f"dataset:{source.dataset}"
+        for name, source in shop.sources.given.items()
+    }
+    return {"engine": shop.engine, **named}
+
+
 def describe(file: "HistoryFile") -> None:
     """Print what was read, kept and set aside."""
     from lifestage.localtime import DAY

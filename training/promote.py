@@ -4,15 +4,19 @@ import argparse
 import tempfile
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from training.command import bar, main, parser, say, shown
-from training.next_steps import restage
+from training.exclusive import hold
 from training.prepare import history
+from training.rollback import INSTEAD_OF, TAKEN_BACK, go_back, roll_back, versions_of
+from training.switch import Move, Switch, settle, switch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from lifestage.settings import Shop
-    from lifestage.tracking import Tracker
+    from lifestage.tracking import Tracker, Version
 
 DESCRIPTION = """Take the registered model versions (by default the challengers), write them with the reference
 distributions and the policy into a new immutable release, point to it, and move the alias champion."""
@@ -37,28 +41,48 @@ def refuse_older(shop: "Shop", as_of: int) -> None:
 
 
 def worth_promoting(tracker: "Tracker", shop: "Shop", wanted: str) -> str:
-    """`wanted`, or the champion where the churn challenger is of grade C and the champion is not.
+    """`wanted`, or the champion where the churn challenger is of grade C and the champion is not, or where it was
+    taken back: what a promotion without the gate's comparison goes by.
 
     A version asked for by its number is a person's decision.
     """
-    from lifestage.errors import InputError
+    from lifestage.gate import grade_holds_back
     from lifestage.tracking import CHALLENGER, CHAMPION
 
     name = f"{shop.shop}-churn"
-    if wanted != CHALLENGER:
+    if wanted != CHALLENGER or tracker.aliased(name, CHAMPION) is None:
         return wanted
-    try:
-        champion = tracker.version(name, CHAMPION)
-    except InputError:
+    champion, challenger = (tracker.version(name, alias) for alias in (CHAMPION, wanted))
+    if challenger.version == champion.version:
         return wanted
-    challenger = tracker.version(name, wanted)
-    if challenger.metrics.get("grade", 1.0) > 0 or champion.metrics.get("grade", 1.0) == 0:
+    if taken_back(tracker, challenger, champion):
+        why = "was champion and was taken back"
+    elif grade_holds_back(challenger.metrics.get("grade"), champion.metrics.get("grade")):
+        why = "has grade C"
+    else:
         return wanted
     say(
-        f"{name} version {challenger.version} has grade C and does not replace version {champion.version}; "
+        f"{name} version {challenger.version} {why} and does not replace version {champion.version}; "
         f"to promote it all the same: --churn {challenger.version}"
     )
     return CHAMPION
+
+
+def taken_back(tracker: "Tracker", challenger: "Version", champion: "Version") -> bool:
+    """Whether the challenger was champion and was taken back, or was made of the same data as one that was."""
+    if TAKEN_BACK in challenger.tags:
+        return True
+    withdrawn = champion.tags.get(INSTEAD_OF)
+    if withdrawn is None:
+        return False
+    seen = tracker.version(champion.model, withdrawn).tags.get("fingerprint")
+    return seen is not None and seen == challenger.tags.get("fingerprint")
+
+
+def by_verdict(verdict: "Mapping[str, Any]", kind: str) -> str:
+    """The version that the gate's verdict names: the challenger by its number, else the champion's."""
+    said = verdict[kind]
+    return str(said["challenger"] if said["promote"] else said["champion"])
 
 
 def _id_key(shop: "Shop") -> str:
@@ -69,15 +93,26 @@ def _id_key(shop: "Shop") -> str:
 
 
 def promote(
-    shop: "Shop", as_of: date | None, churn_version: str, clv_version: str, *, replace_newer: bool = False
+    shop: "Shop",
+    as_of: date | None,
+    churn_version: str = "challenger",
+    clv_version: str = "challenger",
+    *,
+    replace_newer: bool = False,
+    verdict: "Mapping[str, Any] | None" = None,
 ) -> Path:
-    """Publish a release and return its folder. The pointer moves before the aliases do.
+    """Publish a release and return its folder; pointer and aliases move together (training.switch).
 
-    Where the churn challenger is held back the CLV challenger is too: both champions saw the same data.
+    verdict: what training.gate.gate returned: it then says which versions, and promotes nothing where a champion is
+    no longer the one that it compared. Without it the challengers come in, and where the churn challenger is held
+    back (see worth_promoting) the CLV challenger is too: both champions saw the same data. Raises InputError where
+    somebody else promotes meanwhile.
     """
     from lifestage import bundle, release
     from lifestage.churn.model import ChurnModel, load_spec
     from lifestage.clv.model import ClvModel
+    from lifestage.drift.profile import FILE
+    from lifestage.drift.reference import make_reference
     from lifestage.lifecycle import policy as policies
     from lifestage.policies.publishing import content_name
     from lifestage.references import collect
@@ -85,18 +120,30 @@ def promote(
     from lifestage.tracking import CHALLENGER, CHAMPION, Tracker
 
     policies.read(shop.policy)  # a wrong name is refused before anything is fetched
+    tracker = Tracker(shop.tracking_uri)
     file = history(shop, as_of)
     facts = file.facts
+    settle(shop.releases, tracker)
     if not replace_newer:
         refuse_older(shop, facts["as_of"])
-    tracker = Tracker(shop.tracking_uri)
-    chosen = worth_promoting(tracker, shop, churn_version)
-    if chosen != churn_version and clv_version == CHALLENGER:
-        clv_version = CHAMPION
-    kinds = [("churn", chosen)]
-    if shop.sources.transactions is not None:  # without orders there is no CLV model
-        kinds.append(("clv", clv_version))
+    before = _current(shop)
+    if verdict is None:
+        chosen = worth_promoting(tracker, shop, churn_version)
+        if chosen != churn_version and clv_version == CHALLENGER:
+            clv_version = CHAMPION
+        kinds = [("churn", chosen)]
+        if shop.sources.transactions is not None:  # without orders there is no CLV model
+            kinds.append(("clv", clv_version))
+    else:
+        kinds = [(kind, by_verdict(verdict, kind)) for kind in ("churn", "clv") if kind in verdict]
+    champions = {kind: tracker.aliased(f"{shop.shop}-{kind}", CHAMPION) for kind, _ in kinds}
+    if verdict is not None:
+        _still_compared(shop, champions, verdict)
     versions = [tracker.version(f"{shop.shop}-{kind}", wanted) for kind, wanted in kinds]
+    numbers = {v.model: v.version for v in versions}
+    if verdict is not None and before is not None and versions_of(shop.releases / before) == numbers:
+        say(f"nothing to promote: release {before} stays, with {_listed(versions)}")
+        return shop.releases / before
     with tempfile.TemporaryDirectory() as scratch:
         churn, *others = (tracker.download(version, Path(scratch) / version.model) for version in versions)
         clv = others[0] if others else None
@@ -114,7 +161,23 @@ def promote(
         manifests = [(folder / bundle.MANIFEST).read_bytes() for folder in (churn, *others)]
         wanted = shop.scoring.reasons.model_dump_json()
         prefix = f"{shop.shop}-{shown(facts['as_of'], file.zone)[:10]}"
-        name = content_name(prefix, manifests, policy.source, reference.to_bytes(), wanted)
+        with bar("reference of drift", file.customers) as progress:
+            seen = make_reference(
+                file,
+                release.Release(
+                    name=prefix,
+                    timezone=shop.timezone,
+                    currency=shop.currency,
+                    churn=ChurnModel.load(churn),
+                    clv=None if clv is None else ClvModel.load(clv),
+                    references=reference,
+                    policy=policy,
+                    manifest={},
+                ),
+                bundle.read(churn, "churn"),
+                progress=progress,
+            ).to_bytes()
+        name = content_name(prefix, manifests, policy.source, reference.to_bytes() + seen, wanted)
         if not (shop.releases / name).exists():
             meta = {
                 "shop": shop.shop,
@@ -128,26 +191,60 @@ def promote(
                 "out_of_time": bool(versions[0].metrics.get("out_of_time", 1.0)),
             }
             release.write(
-                shop.releases, name, churn=churn, clv=clv, policy=policy, reference=reference, meta=meta
+                shop.releases,
+                name,
+                churn=churn,
+                clv=clv,
+                policy=policy,
+                reference=reference,
+                meta=meta,
+                further={FILE: seen},
             )
-    release.point_to(shop.releases, name)
-    for version in versions:
-        tracker.alias(version, CHAMPION)
-    say(
-        f"release {name}: "
-        + ", ".join(f"{v.model} version {v.version}" for v in versions)
-        + f", policy {policy.name}"
-    )
+    tracker.ready()  # the aliases must be able to follow the pointer
+    moves = [
+        Move(
+            v.model,
+            champions[kind],
+            v.version,
+            champions[kind] if champions[kind] != v.version else None,
+            {v.version: {TAKEN_BACK: None, INSTEAD_OF: None}} if champions[kind] != v.version else {},
+        )
+        for (kind, _), v in zip(kinds, versions, strict=True)
+    ]
+    switch(shop.releases, shop.shop, tracker, Switch("promote", name, before, moves))
+    say(f"release {name}: {_listed(versions)}, policy {policy.name}")
     return shop.releases / name
 
 
-def go_back(shop: "Shop", name: str, config: str) -> None:
-    """Make a release that was published before the current one again."""
-    from lifestage import release
+def _listed(versions: "Iterable[Version]") -> str:
+    return ", ".join(f"{v.model} version {v.version}" for v in versions)
 
-    release.point_to(shop.releases, name)
-    say(f"release {name} is current again")
-    restage(config)
+
+def _current(shop: "Shop") -> str | None:
+    """The release that the pointer names; None where there is none, or it is damaged and to be replaced."""
+    from lifestage import release
+    from lifestage.errors import InputError
+
+    try:
+        now = release.pointer(shop.releases)
+    except InputError:
+        return None
+    return None if now is None else now.release
+
+
+def _still_compared(
+    shop: "Shop", champions: "Mapping[str, str | None]", verdict: "Mapping[str, Any]"
+) -> None:
+    """Raises InputError where another version is champion by now than the gate compared with."""
+    from lifestage.errors import InputError
+
+    for kind, champion in champions.items():
+        compared = verdict[kind]["champion"]
+        if champion not in (compared, verdict[kind]["challenger"]):
+            raise InputError(
+                f"{shop.shop}-{kind}: version {champion or 'none'} is champion, and the gate compared with "
+                f"{compared or 'none'}; compare again (training.gate), then promote"
+            )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -155,9 +252,12 @@ def run(args: argparse.Namespace) -> None:
 
     shop = settings.load(args.config)
     if args.release:
+        hold(shop.output)
         go_back(shop, args.release, args.config)
-        return
-    promote(shop, args.as_of, args.churn, args.clv, replace_newer=args.replace_newer)
+    elif args.rollback:
+        roll_back(shop, args.config)
+    else:
+        promote(shop, args.as_of, args.churn, args.clv, replace_newer=args.replace_newer)
 
 
 if __name__ == "__main__":
@@ -168,8 +268,15 @@ if __name__ == "__main__":
     made.add_argument(
         "--clv", default="challenger", metavar="VERSION", help="alias or number (default: challenger)"
     )
-    made.add_argument(
-        "--release", metavar="NAME", help="make this earlier release current again, and nothing else"
+    back = made.add_mutually_exclusive_group()
+    back.add_argument(
+        "--rollback",
+        action="store_true",
+        help="bring back the models that served before: the release before, and its versions as champions; again "
+        "goes further back",
+    )
+    back.add_argument(
+        "--release", metavar="NAME", help="make this earlier release current again, its versions champions"
     )
     made.add_argument(
         "--replace-newer", action="store_true", help="promote even if the current release is newer"

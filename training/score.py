@@ -17,6 +17,9 @@ replaced in one step. With --flow-months N the N month beginnings before as_of a
 release, so that the flow between stages can be seen (they go to the stage history only)."""
 
 
+FLOW = "flow"
+"""Name of a run that stages a past day with today's release: hindsight, which never takes the place of the run that
+was made on that day."""
 QUIET_DAYS = 3
 """Days between the newest row and as_of from which on a word of warning is due."""
 
@@ -53,7 +56,7 @@ def score(shop: "Shop", as_of: date | None, flow_months: int) -> "Run":
                 file,
                 folder,
                 shop.output / "runs",
-                f"as-of-{shown(moment, file.zone)[:10]}",
+                f"{'as-of' if moment == instant else FLOW}-{shown(moment, file.zone)[:10]}",
                 moment,
                 store=shop.store_url,
                 looks=shop.scoring.look_ahead_days if moment == instant else (),
@@ -61,7 +64,11 @@ def score(shop: "Shop", as_of: date | None, flow_months: int) -> "Run":
             )
             if made.customers or moment == instant:  # nobody may be known yet on a past day
                 alerts += store.publish(
-                    made.name, moment, made.parts, current=moment == instant, alerts=rules
+                    made.name.replace(FLOW, "as-of"),
+                    moment,
+                    made.parts,
+                    current=moment == instant,
+                    alerts=rules,
                 )
     say(
         f"{made.customers:,} customers scored as of {shown(instant, file.zone)} with release {folder.name}"

@@ -26,6 +26,12 @@ def arguments() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=whole[1], default=7, metavar="S", help="default: 7")
     made.add_argument("--out", required=True, metavar="DIR", help="folder, e.g. data/shop")
     made.add_argument("--days", type=whole[2], default=1096, metavar="D", help="days (default: 1096)")
+    made.add_argument(
+        "--shift-after",
+        type=whole[2],
+        metavar="D",
+        help="days after which everybody orders less often, leaves sooner and spends less (default: never)",
+    )
     return made
 
 
@@ -45,11 +51,18 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 def run(args: argparse.Namespace) -> None:
     from pathlib import Path
 
-    from lifestage.datasets.simulated import World
+    from lifestage.datasets.simulated import Shift, World
     from lifestage.datasets.simulated_files import simulate
+    from lifestage.errors import InputError
+
+    if args.shift_after is not None and args.shift_after >= args.days:
+        raise InputError(
+            f"--shift-after {args.shift_after}: lies outside the {args.days} days of the shop; give fewer"
+        )
+    world = World(days=args.days, shift=None if args.shift_after is None else Shift(args.shift_after))
 
     with bar("simulating", args.customers) as progress:
-        rows = simulate(Path(args.out), args.customers, args.seed, World(days=args.days), progress)
+        rows = simulate(Path(args.out), args.customers, args.seed, world, progress)
     for table, count in rows.items():
         say(f"  {table:<16} {count:>12,} rows")
     say(f"written to {args.out}")

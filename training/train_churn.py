@@ -6,8 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.command import accepting, bar, main, parser, say, shown
-from training.prepare import data_window, history
+from training.command import accepting, bar, finite, main, parser, say, shown
+from training.prepare import data_window, history, sources_of
 from training.ready import require_ready
 
 if TYPE_CHECKING:
@@ -48,15 +48,18 @@ def page(
     )
 
 
-def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> None:
-    """Evaluation fit (grade) and shipped fit (the one that scores) in one MLflow run."""
+def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> dict[str, Any]:
+    """Evaluation fit (grade) and shipped fit (the one that scores) in one MLflow run. Returns version and figures."""
     from lifestage.churn import plots
     from lifestage.churn.profit.plots import profit_figure
     from lifestage.churn.reasons.plots import drivers, reason_plots
     from lifestage.fitting import fit_churn
     from lifestage.summary import METHODS, grade_text
     from lifestage.tracking import Tracker
+    from lifestage.tracking.example import example
+    from training.cards import churn_card, churn_tags
 
+    tracker = Tracker(shop.tracking_uri)  # refused now, not after the work
     file = history(shop, as_of)
     require_ready(shop, file, accept_unready)
     fitted = fit_churn(shop, file, bar)
@@ -74,9 +77,10 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
     verdict = {"grade": result.grade, "ships": fitted.champion}
     with (
         bar("churn: recording in MLflow", None),
-        Tracker(shop.tracking_uri).run(shop.shop, "churn", {**window, **verdict, "kind": "churn"}) as run,
+        tracker.run(shop.shop, "churn", {**window, **verdict, "kind": "churn"}) as run,
         tempfile.TemporaryDirectory() as scratch,
     ):
+        run.dataset(f"{shop.shop}-history", sources_of(shop), window)
         run.params({**shop.churn.model_dump(exclude_none=True), **window})
         run.params({"trees": fitted.evaluated.trees})
         run.params({f"{part}_rows": rows for part, rows in fitted.rows.items()})
@@ -95,8 +99,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
         if fitted.profit is not None:
             run.metrics(fitted.profit.metrics())
             run.figure(profit_figure(fitted.profit, shop.currency), "profit")
-        html = page(shop, fitted, driven, window, cutoffs)
-        report.write_text(html, encoding="utf-8")
+        report.write_text(html := page(shop, fitted, driven, window, cutoffs), encoding="utf-8")
         run.text(html, "report.html")
         folder = Path(scratch) / "churn"
         meta = {
@@ -107,7 +110,15 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
             "metrics": result.metrics(),
         }
         model.save(folder, meta)
-        version = run.model(folder, f"{shop.shop}-churn", model.features, ["churn_probability"])
+        version = run.model(
+            folder,
+            f"{shop.shop}-churn",
+            model.features,
+            ["churn_probability"],
+            example=example({name: fitted.test.features[name] for name in model.features}),
+            tags=churn_tags(shop, fitted, window),
+            card=churn_card(shop, fitted, window, cutoffs),
+        )
     say(grade_text(result.metrics()))
     if fitted.profit is not None:
         say(f"  {fitted.profit.sentence(shop.currency)}")
@@ -119,6 +130,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
     say(f"  {fitted.segments.sentence()[0]}")
     say(f"report: {report} (open it in a browser)")
     say(f"registered as {version.model} version {version.version} (challenger)")
+    return {"version": version.version, **verdict, "metrics": finite(result.metrics())}
 
 
 def run(args: argparse.Namespace) -> None:

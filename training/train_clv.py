@@ -4,10 +4,10 @@ import argparse
 import tempfile
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from training.command import accepting, bar, main, parser, say, shown
-from training.prepare import data_window, history
+from training.command import accepting, bar, finite, main, parser, say, shown
+from training.prepare import data_window, history, sources_of
 from training.ready import require_ready
 
 if TYPE_CHECKING:
@@ -36,18 +36,21 @@ def tables_of(fitted: "FittedClv") -> "dict[str, DataFrame]":
     return tables if result.weekly is None else {**tables, "weekly_orders": result.weekly}
 
 
-def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> None:
-    """Evaluation fit at the test cutoff, shipped fit at as_of; both in one MLflow run."""
+def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> dict[str, Any]:
+    """Evaluation fit at the test cutoff, shipped fit at as_of; both in one MLflow run. Returns version and figures."""
     from lifestage.clv import plots
     from lifestage.clv.model import ClvModel
     from lifestage.errors import InputError
     from lifestage.fitting import fit_clv
     from lifestage.tracking import Tracker
+    from lifestage.tracking.example import example
+    from training.cards import clv_card, clv_tags
 
     if shop.sources.transactions is None:
         raise InputError(
             "sources.transactions: is missing, and without orders there is no CLV model to train"
         )
+    tracker = Tracker(shop.tracking_uri)  # refused now, not after the work
     file = history(shop, as_of)
     require_ready(shop, file, accept_unready)
     fitted = fit_clv(shop, file, bar)
@@ -55,9 +58,10 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
     window = data_window(file)
     with (
         bar("CLV: recording in MLflow", None),
-        Tracker(shop.tracking_uri).run(shop.shop, "clv", {**window, "kind": "clv"}) as run,
+        tracker.run(shop.shop, "clv", {**window, "kind": "clv"}) as run,
         tempfile.TemporaryDirectory() as scratch,
     ):
+        run.dataset(f"{shop.shop}-history", sources_of(shop), window)
         run.params({**shop.clv.model_dump(), **window, "holdout_from": shown(fitted.holdout_from, file.zone)})
         run.metrics(result.metrics())
         run.document(model.parameters(), "parameters")
@@ -67,11 +71,32 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
         for name, figure in plots.pictures(result, model, fitted.summary).items():
             run.figure(figure, name)
         folder = Path(scratch) / "clv"
-        model.save(folder, {**window, "metrics": result.metrics()})
+        holdout_from = shown(fitted.holdout_from, file.zone)
+        meta = {**window, "holdout_from": holdout_from, "metrics": result.metrics()}
+        model.save(folder, meta, evaluated=fitted.evaluated)
         inputs = ["frequency", "recency", "T", "monetary_value", *model.covariate_names]
         inputs += ["cutoff_day"] if model.clock.season else []
         texts = [covariate.name for covariate in model.covariates if not covariate.edges]
-        version = run.model(folder, f"{shop.shop}-clv", inputs, ClvModel.OUTPUTS, texts)
+        known = fitted.summary
+        columns = {
+            "frequency": known.frequency,
+            "recency": known.recency,
+            "T": known.T,
+            "monetary_value": known.monetary_value,
+            **{name: known.traits[name] for name in model.covariate_names if name not in texts},
+            **({"cutoff_day": [known.cutoff_day]} if model.clock.season else {}),
+        }
+        levels = {one.name: one.texts for one in model.covariates if not one.edges}
+        version = run.model(
+            folder,
+            f"{shop.shop}-clv",
+            inputs,
+            ClvModel.OUTPUTS,
+            texts,
+            example=example(columns, levels)[inputs],
+            tags=clv_tags(shop, fitted, window),
+            card=clv_card(shop, fitted, window, holdout_from),
+        )
     for line in fitted.notes():
         say(f"CLV {line}")
     left_out = [note for name, note in result.notes.items() if f"{name}_orders" not in result.errors]
@@ -79,6 +104,7 @@ def train(shop: "Shop", as_of: date | None, accept_unready: bool = False) -> Non
         say(f"note: {line}")
     say(f"CLV {result.sentence()}")
     say(f"registered as {version.model} version {version.version} (challenger)")
+    return {"version": version.version, "metrics": finite(result.metrics())}
 
 
 def run(args: argparse.Namespace) -> None:

@@ -32,6 +32,7 @@ def tune(
     from lifestage.tuning.material import draw
     from lifestage.tuning.study import complete, evaluator, finished, open_study, search, study_name
 
+    tracker = Tracker(shop.tracking_uri)  # refused now, not after the work
     file = history(shop, as_of)
     require_ready(shop, file, accept_unready)
     name = study_name(shop, file)
@@ -52,7 +53,7 @@ def tune(
         go_on=lambda: end is None or time.monotonic() < end,
     )
     window = data_window(file)
-    with Tracker(shop.tracking_uri).run(shop.shop, "tune", {**window, "kind": "tune", "study": name}) as run:
+    with tracker.run(shop.shop, "tune", {**window, "kind": "tune", "study": name}) as run:
         run.params({**shop.churn.model_dump(exclude_none=True), **window, "study": name})
         with bar("tuning", trials, unit=" trials") as step:
             for trial in found:

@@ -163,7 +163,7 @@ class _Way:
     def columns(self, day: int) -> dict[str, pa.Array]:
         """What the policy reads of each customer, `day` days after as_of without another row."""
         at = after(self._as_of, day, self._history.zone)
-        found = condition_columns(self._history, at, self._release, threads=self._threads)
+        found = condition_columns(self._history, at, self._release, threads=self._threads, only=self._wanted)
         return {name: column for name, column in found.items() if name in self._wanted}
 
     def walk(self, state: _State, stretch: _Stretch, rows: Ints, found: _Found) -> None:

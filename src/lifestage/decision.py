@@ -78,7 +78,10 @@ def condition_columns(
     view = history.before(as_of)
     catalogue = feature_families.catalogue(release.churn.spec)
     features = feature_families.compute(view, release.churn.spec)
-    eligible, scores, inputs = model_columns(view, features, release.churn, release.clv, threads=threads)
+    needed = None if only is None else {*only, "clv"}  # clv_percentile reads it
+    eligible, scores, inputs = model_columns(
+        view, features, release.churn, release.clv, threads=threads, only=needed
+    )
     scores["churn_percentile"] = release.references.percentile(
         "churn_probability", scores["churn_probability"]
     )

@@ -4,7 +4,7 @@
 a row at or after the cutoff cannot reach a feature because the view does not hold it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Literal
 
@@ -171,6 +171,10 @@ class History:
         """The block of one of the customers."""
         return History(self._table.slice(index, 1), self.zone)
 
+    def within(self, zone: str) -> "History":
+        """The same block by the calendar of another time zone."""
+        return self if zone == self.zone else History(self._table, zone)
+
     def take(self, rows: Ints) -> "History":
         """The block of the customers at the given places."""
         return History(self._table.take(pa.array(rows)), self.zone)
@@ -226,6 +230,13 @@ def _known(column: pa.Array, cutoff: int) -> pa.Array:
         return column
     limit = pa.scalar(cutoff, pa.int64()).cast(INSTANT)
     return pc.if_else(pc.less(column, limit), column, pa.scalar(None, INSTANT))
+
+
+def joined(blocks: Sequence[History]) -> History:
+    """The customers of several blocks, at least one, as one block, in their order."""
+    tables = [block._table for block in blocks]
+    whole = [t if isinstance(t, pa.Table) else pa.Table.from_batches([t]) for t in tables]
+    return History(pa.concat_tables(whole).combine_chunks(), blocks[0].zone)
 
 
 def _single(column: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -189,25 +189,35 @@ def _orders(records: Records, zone: str) -> tuple[pa.Array, pa.Array]:
 
 def _named_orders(rows: "_Rows", t: Ints, ids: list[str | None], bought: Bools, back: Ints) -> pa.Array:
     """Instant of the purchase that each refund (flat rows `back`) names; null: later, or unknown."""
-    if not len(set(ids) - {None}):
+    if not any(ids):
         return pa.nulls(len(back), INSTANT)
+    if not len(back):
+        _refuse_twice(rows, ids)
+        return pa.nulls(0, INSTANT)
     bought_ids = [name if is_bought else None for name, is_bought in zip(ids, bought.tolist(), strict=True)]
-    named = [
-        key for key in zip(rows.owner.tolist(), bought_ids, t.tolist(), strict=True) if key[1] is not None
-    ]
-    instant_of = {(owner, name): at for owner, name, at in named}
-    if len(instant_of) < len(named):
-        seen: set[tuple[int, str]] = set()
-        for i, key in enumerate(zip(rows.owner.tolist(), bought_ids, strict=True)):
-            if key in seen:
-                raise rows.fault(i, "order_id", f"'{key[1]}' names two purchases; give each order once")
-            if key[1] is not None:
-                seen.add((key[0], key[1]))
+    _refuse_twice(rows, bought_ids)
+    keys = zip(rows.owner.tolist(), bought_ids, strict=True)
+    instant_of = {key: at for key, at in zip(keys, t.tolist(), strict=True) if key[1] is not None}
     found = []
     for i in back.tolist():
-        at = instant_of.get((int(rows.owner[i]), ids[i] or ""))
+        at = instant_of.get((int(rows.owner[i]), ids[i]))
         found.append(at if at is not None and at <= t[i] else None)
     return pa.array(found, pa.int64()).view(INSTANT)
+
+
+def _refuse_twice(rows: "_Rows", bought_ids: list[str | None]) -> None:
+    """Raises RecordError where two purchases of a customer (None: no purchase, or without an id) have one id."""
+    distinct = set(bought_ids)
+    distinct.discard(None)
+    if len(distinct) == len(bought_ids) - bought_ids.count(None):
+        return  # nobody's stands twice, of whichever customer: no need to tell theirs apart
+    seen: set[tuple[int, str]] = set()
+    for i, (owner, name) in enumerate(zip(rows.owner.tolist(), bought_ids, strict=True)):
+        if name is None:
+            continue
+        if (owner, name) in seen:
+            raise rows.fault(i, "order_id", f"'{name}' names two purchases; give each order once")
+        seen.add((owner, name))
 
 
 def _events(records: Records, zone: str) -> pa.Array:

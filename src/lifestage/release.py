@@ -3,10 +3,12 @@
 Batch, Spark and the service read releases only; none of them needs the tracking server.
 """
 
+import fcntl
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,9 @@ from lifestage.scoring import FIRST_ORDER_VALUE
 from lifestage.settings import Reasons
 
 POINTER = "current.json"
+KEPT = 200
+"""Earlier releases that the pointer names."""
+_locked: set[Path] = set()
 
 
 NO_REASONS = Reasons(top=0)
@@ -67,9 +72,10 @@ def write(
     policy: Policy,
     reference: References,
     meta: Mapping[str, Any],
+    further: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Write release `name` under `folder` from its model folders; `meta` needs timezone and currency,
-    and may have `reasons` (settings.Reasons)."""
+    and may have `reasons` (settings.Reasons). `further`: files that scoring does not read."""
     bundle.read(churn, "churn")
     if clv is not None:
         bundle.read(clv, "clv")
@@ -78,6 +84,7 @@ def write(
         **({} if clv is None else {"clv": clv}),
         "policy.yaml": policy.source.encode(),
         "references.parquet": reference.to_bytes(),
+        **(further or {}),
     }
     return bundle.write(folder / name, "release", files, {"name": name, **meta})
 
@@ -128,16 +135,75 @@ def current(folder: Path) -> Path:
     return folder / str(name)
 
 
-def point_to(folder: Path, name: str) -> None:
-    """Make release `name` the current one: the pointer is replaced whole, and names its predecessor."""
+@dataclass(frozen=True)
+class Pointer:
+    """Which release is current, and those that were before it, the oldest first."""
+
+    release: str
+    chain: tuple[str, ...] = ()
+
+
+def pointer(folder: Path) -> Pointer | None:
+    """None where there is none yet. Raises InputError where it is damaged."""
+    if not (folder / POINTER).is_file():
+        return None
+    name = current(folder).name
+    said = json.loads((folder / POINTER).read_text(encoding="utf-8"))
+    before = said.get("chain", [said["previous"]] if said.get("previous") else [])
+    return Pointer(name, tuple(str(one) for one in before))
+
+
+def after(now: Pointer | None, name: str) -> Pointer:
+    """The pointer to `name`: to one of the chain back along it, to any other on from the current one."""
+    if now is None or now.release == name:
+        return Pointer(name, () if now is None else now.chain)
+    if name in now.chain:
+        return Pointer(name, now.chain[: now.chain.index(name)])
+    return Pointer(name, (*now.chain, now.release)[-KEPT:])
+
+
+def point_to(folder: Path, name: str, expected: str | None = "") -> None:
+    """Make release `name` the current one: the pointer is replaced whole, and names those before it.
+
+    expected: the release that the caller saw as current (None: it saw none; empty: whatever is there). Raises
+    InputError where another one has become current meanwhile, and leaves that.
+    """
     bundle.read(folder / name, "release")
-    try:
-        before: str | None = current(folder).name
-    except InputError:
-        before = None
-    draft = folder / f".{POINTER}.{uuid.uuid4().hex[:8]}"
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump({"release": name, "previous": before}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(folder / POINTER)
+    with locked(folder):
+        try:
+            now = pointer(folder)
+        except InputError:  # damaged: publishing again mends it
+            now = None
+        found = None if now is None else now.release
+        if expected != "" and found not in (expected, name):
+            raise InputError(
+                f"{folder}: release {found} has become current meanwhile, in place of {expected or 'none'}; nothing "
+                "was changed: look at it, then run the same again"
+            )
+        new = after(now, name)
+        draft = folder / f".{POINTER}.{uuid.uuid4().hex[:8]}"
+        with draft.open("w", encoding="utf-8") as file:
+            previous = new.chain[-1] if new.chain else None
+            json.dump({"release": name, "previous": previous, "chain": list(new.chain)}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(folder / POINTER)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Alone with the pointer of a folder of releases: others wait. The kernel drops the lock with the process.
+
+    Within one process the lock may be taken again by whoever has it.
+    """
+    place = folder.resolve()
+    if place in _locked:
+        yield
+        return
+    with (folder / ".lock").open("w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        _locked.add(place)
+        try:
+            yield
+        finally:
+            _locked.discard(place)

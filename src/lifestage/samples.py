@@ -114,7 +114,7 @@ def _draw(history: History, keys: Hashes, share: float) -> tuple[History, Hashes
     return history.take(rows), keys[rows]
 
 
-def _drawn(history: History, share: float) -> History:
+def customers_drawn(history: History, share: float) -> History:
     """The customers that a share of all comes to."""
     return _draw(history, _hashes(history), share)[0] if share < 1 else history
 
@@ -122,7 +122,7 @@ def _drawn(history: History, share: float) -> History:
 @where_blocks_lie(join_compressed)
 def drawn_buyers(blocks: Iterable[History], cutoff: int, share: float) -> Compressed | None:
     """The BTYD summaries of a share of the customers with a purchase before `cutoff`; None where there is nobody."""
-    drawn = (_drawn(history, share) for history in blocks)
+    drawn = (customers_drawn(history, share) for history in blocks)
     return join_compressed([_compressed(clv_summary(some.before(cutoff))) for some in drawn])
 
 
@@ -146,7 +146,7 @@ def holdouts(
     """
     parts: list[dict[int, Held]] = []
     for history in blocks:
-        some = _drawn(history, share)
+        some = customers_drawn(history, share)
         at = {}
         for cutoff, end in windows.items():
             came = outcome(some.window(cutoff, end)).purchase_days
@@ -172,7 +172,7 @@ def shop_days(
     """
     parts = []
     for history in blocks:
-        bought = _drawn(history, share).before(cutoff).purchases
+        bought = customers_drawn(history, share).before(cutoff).purchases
         known = bought.counts > 0
         if came_before is not None:
             known &= at(bought.t, bought.starts, known) < came_before
@@ -226,7 +226,7 @@ def buyers(
     after: list[Outcome] = []
     past: list[Outcome] = []
     for history in blocks:
-        some = _drawn(history, share)
+        some = customers_drawn(history, share)
         view = some.before(cutoff)
         summary = clv_summary(view, covariates)
         has = summary.has_purchase
@@ -267,7 +267,7 @@ def reference_columns(
     for history in blocks:
         view = history.before(as_of)
         computed = feature_families.compute(view, churn.spec)
-        _, scores, _ = model_columns(view, computed, churn, clv)
+        _, scores, _ = model_columns(view, computed, churn, clv, only=BUYERS)
         bought = computed["order_count"] > 0
         columns = {**computed, **scores}
         for name, part in parts.items():

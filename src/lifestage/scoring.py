@@ -1,6 +1,6 @@
 """Models + features -> the model columns of a block's scores."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -77,12 +77,24 @@ def model_features(view: Before, features: Columns, churn: ChurnModel, summary: 
     return {**features, **subscriptions.compute(view)}
 
 
+INSTANTS = {
+    "next_order_days": "next_order_at",
+    "next_order_low_days": "next_order_low",
+    "next_order_high_days": "next_order_high",
+}
+"""Days that a CLV model gives, as the instants that a score has."""
 FEW = 1_000
 """Up to so many customers starting LightGBM's threads costs more than they save."""
 
 
 def model_columns(
-    view: Before, features: Columns, churn: ChurnModel, clv: ClvModel | None, *, threads: int = 0
+    view: Before,
+    features: Columns,
+    churn: ChurnModel,
+    clv: ClvModel | None,
+    *,
+    threads: int = 0,
+    only: Collection[str] | None = None,
 ) -> tuple[Bools, Columns, Columns]:
     """Eligibility, the model columns of schemas.SCORE, one value per customer, NaN where undefined, and the features
     that the churn model read (`model_features`; `features` themselves where nobody is eligible).
@@ -90,7 +102,7 @@ def model_columns(
     Without a CLV model all of its columns are undefined.
 
     `next_order_*` are instants (UTC microseconds, as float64 with NaN). `threads` for LightGBM, 0 = all cores;
-    no figure depends on it.
+    no figure depends on it. `only`: of the columns of a CLV model, those of these names, which saves the others' time.
     """
     eligible = labels.eligible(view, definition_of(churn))
     summary = clv_summary(view, () if clv is None else clv.covariate_names)
@@ -99,12 +111,13 @@ def model_columns(
         features = model_features(view, features, churn, summary)
         some = features if eligible.all() else {name: column[eligible] for name, column in features.items()}
         probability[eligible] = churn.predict(some, num_threads=1 if len(view) <= FEW else threads)
+    wanted = [name for name in ClvModel.OUTPUTS if only is None or INSTANTS.get(name, name) in only]
     if clv is None:
-        value = {name: np.full(len(view), np.nan) for name in ClvModel.OUTPUTS}
+        value = {name: np.full(len(view), np.nan) for name in wanted}
     else:
-        value = clv.predict(summary)
+        value = clv.predict(summary, only=wanted)
     columns = {"churn_probability": probability, **value}
-    for point, name in (("", "at"), ("_low", "low"), ("_high", "high")):
-        days = columns.pop(f"next_order{point}_days")
-        columns[f"next_order_{name}"] = view.cutoff + np.rint(days * DAY)
+    for days, name in INSTANTS.items():
+        if days in columns:
+            columns[name] = view.cutoff + np.rint(columns.pop(days) * DAY)
     return eligible, columns, features

@@ -82,7 +82,7 @@ def current_values(
     same = pa.chunked_array(ids, pa.string()).equals(scores["customer_id"])
     # The same bits in any block, so that a difference means other rows or another model.
     if not same or not np.array_equal(
-        model.predict(everyone)["clv"], scores["clv"].to_numpy(), equal_nan=True
+        model.predict(everyone, only=("clv",))["clv"], scores["clv"].to_numpy(), equal_nan=True
     ):
         raise InputError(
             f"{file.path}: is no longer the history that the newest scores were made from; run python -m training.score"

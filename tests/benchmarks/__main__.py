@@ -87,6 +87,13 @@ def part_demo() -> None:
         line("demo: CDNOW from purchases to stages", time.perf_counter() - started)
 
 
+def part_pipeline() -> None:
+    """A million customers from raw purchases to staged scores in the store, training included, beside a plain script."""
+    from tests.benchmarks import pipeline
+
+    pipeline.run()
+
+
 PARTS = {
     "features": part_features,
     "churn": part_churn,
@@ -95,6 +102,7 @@ PARTS = {
     "serving": part_serving,
     "simulate": part_simulate,
     "demo": part_demo,
+    "pipeline": part_pipeline,
 }
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lifestage.clv import compress, decay_integral, order_laws, pareto_counts, value
+from lifestage.clv import compress, decay_integral, geometric_dropout, order_laws, pareto_counts, value
 from lifestage.clv.clock import Clock
 from lifestage.clv.covariates import Covariate
 from lifestage.clv.decay_integral import decay_integral as integral
@@ -75,7 +75,8 @@ def test_a_prediction_has_the_same_bits_in_blocks_about_every_limit(shop: ClvMod
 
 
 def test_the_sizes_stand_about_the_limits() -> None:
-    for limit in (compress.FEW, order_laws.FEW, value.FEW, decay_integral.FEW, pareto_counts.FEW):
+    limits = (compress.FEW, order_laws.FEW, value.FEW, decay_integral.FEW)
+    for limit in (*limits, pareto_counts.FEW, geometric_dropout.FEW):
         assert {limit - 1, limit, limit + 1} <= set(SIZES)
 
 
@@ -89,6 +90,21 @@ def test_an_integral_has_the_same_bits_by_node_and_all_at_once(size: int) -> Non
         np.testing.assert_array_equal(integral(*part), whole[start : start + size])
         for one, of_all in zip(decay_means(*part), means, strict=True):
             np.testing.assert_array_equal(one, of_all[start : start + size])
+
+
+@pytest.mark.parametrize("most", [1, 8, 64, 256])
+@pytest.mark.parametrize(
+    "params", [ORDERS["bg_nbd"], BetaGeoParams(0.02, 900.0, 0.01, 0.3), ORDERS["mbg_nbd"]]
+)
+def test_a_law_has_the_same_bits_order_by_order_and_all_at_once(
+    monkeypatch: pytest.MonkeyPatch, params: BetaGeoParams, most: int
+) -> None:
+    some = customers(geometric_dropout.FEW)
+    known = some.has_purchase
+    now = geometric_dropout.alive(params, 1, some.frequency[known], some.T[known])
+    found = geometric_dropout.order_counts(now, 365.0, most)
+    monkeypatch.setattr(geometric_dropout, "FEW", 0)
+    assert found.tobytes() == geometric_dropout.order_counts(now, 365.0, most).tobytes()
 
 
 @pytest.mark.parametrize("most", [1, 8, 64, 256])

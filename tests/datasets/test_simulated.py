@@ -14,7 +14,7 @@ import pytest
 
 from lifestage import settings
 from lifestage.datasets import simulated_files
-from lifestage.datasets.simulated import Level, World, expected_orders, live, plain
+from lifestage.datasets.simulated import Level, Shift, World, expected_orders, live, plain
 from lifestage.datasets.simulated_files import FILES, simulate
 from lifestage.errors import InputError
 
@@ -114,6 +114,61 @@ def test_expected_orders_equal_a_plain_simulation() -> None:
             assert orders / runs == pytest.approx(values[i], rel=0.08, abs=0.03)
     assert (closed[90.0][lives.gone | ~lives.buyer] == 0).all()
     assert (closed[365.0] >= closed[90.0]).all()
+
+
+SHIFTED = replace(plain(World()), shift=Shift(548))
+
+
+def test_orders_after_a_shift_equal_a_plain_simulation() -> None:
+    """Of everybody: orders before the shift, orders after it, and who is gone by the end."""
+    n = 25_000
+    lives = live(SHIFTED, np.random.default_rng(8), n)
+    late = lives.buys_at >= SHIFTED.shift_t
+    chance = random.Random(2)
+    before = after = gone = 0
+    for i in np.flatnonzero(lives.buyer & (lives.first_order < SHIFTED.end_t)):
+        t = int(lives.first_order[i])
+        before, after = before + (t < SHIFTED.shift_t), after + (t >= SHIFTED.shift_t)
+        while True:
+            early = t < SHIFTED.shift_t
+            t += round(chance.expovariate(lives.rate[i] * (1 if early else 0.7)) * 86_400e6)
+            if early and t >= SHIFTED.shift_t:  # the wait begins anew at the slower rate
+                t = SHIFTED.shift_t + round(chance.expovariate(lives.rate[i] * 0.7) * 86_400e6)
+            if t >= SHIFTED.end_t:
+                break
+            before, after = before + (t < SHIFTED.shift_t), after + (t >= SHIFTED.shift_t)
+            if chance.random() < min(1.0, lives.dropout[i] * (1 if t < SHIFTED.shift_t else 1.8)):
+                gone += 1
+                break
+    assert (~late).sum() == pytest.approx(before, rel=0.03)
+    assert late.sum() == pytest.approx(after, rel=0.03)
+    assert lives.gone.sum() == pytest.approx(gone, rel=0.04)
+
+
+def test_a_shift_changes_nothing_before_it(tmp_path: Path) -> None:
+    for name, world in (("even", plain(World())), ("shifted", SHIFTED)):
+        simulate(tmp_path / name, 4_000, 3, world)
+    even, shifted = (
+        frames(tmp_path / name)["transactions"].query("amount > 0") for name in ("even", "shifted")
+    )
+    at = pd.Timestamp(SHIFTED.shift_t, unit="us", tz="UTC")
+    per_day = [len(f[f.ordered_at < at]) / 548 for f in (even, shifted)]
+    assert per_day[1] == pytest.approx(per_day[0], rel=0.06)
+    means = shifted.groupby(shifted.ordered_at >= at)["amount"].mean()
+    assert means[True] / means[False] == pytest.approx(0.85, rel=0.03)
+    assert (
+        json.loads((tmp_path / "shifted/truth_parameters.json").read_text("utf-8"))["shift"]["after_days"]
+        == 548
+    )
+    assert "shift" not in json.loads((tmp_path / "even/truth_parameters.json").read_text("utf-8"))
+
+
+def test_expected_orders_after_a_shift_are_those_of_the_new_behaviour() -> None:
+    lives = live(SHIFTED, np.random.default_rng(4), 2_000)
+    alive = lives.buyer & ~lives.gone & (lives.first_order < SHIFTED.end_t)
+    slower = replace(lives, rate=lives.rate * 0.7, dropout=np.minimum(lives.dropout * 1.8, 1.0))
+    unshifted = expected_orders(plain(World()), slower, 90.0)
+    assert expected_orders(SHIFTED, lives, 90.0)[alive] == pytest.approx(unshifted[alive], rel=1e-12)
 
 
 def test_channel_shifts_the_parameters() -> None:
@@ -298,6 +353,9 @@ def test_command_explains_what_is_wrong(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "argument --customers: '0': give a whole number from 1 to 50,000,000" in done.stderr
     (tmp_path / "mine.txt").write_text("mine")
+    done = run("--customers", "9", "--shift-after", "1096", "--out", str(tmp_path / "shop"))
+    assert done.returncode == 2
+    assert "--shift-after 1096: lies outside the 1096 days of the shop" in done.stderr
     done = run("--customers", "9", "--out", str(tmp_path))
     assert done.returncode == 2
     assert "error: " in done.stderr

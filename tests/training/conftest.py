@@ -1,6 +1,7 @@
 """A small simulated shop in a directory of its own, and its scripts run as a user would."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -65,3 +66,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory, shop_document: dict) -> Path:
     assert run.returncode == 0, run.stderr
     (folder / "pipeline.txt").write_text(run.stdout, encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def served(shop: Path, tmp_path: Path) -> Path:
+    """A copy of the shop after its pipeline, to change at will."""
+    copy = tmp_path / "served"
+    shutil.copytree(shop, copy)
+    return copy

@@ -12,7 +12,7 @@ from lifestage.clv.baselines import Forecast, past_rate
 from lifestage.clv.pit import Pit, SpendIntervals, spend_intervals
 from lifestage.clv.summary import Summary
 from lifestage.errors import InputError
-from lifestage.ragged import Floats
+from lifestage.ragged import Floats, Ints
 
 LABELS = {
     "model": "model",
@@ -101,13 +101,15 @@ def evaluate(
     order_pit: Pit | None = None,
     spend_pit: Pit | None = None,
     weekly: pd.DataFrame | None = None,
+    drawn: Ints | None = None,
 ) -> Evaluation:
     """Predictions of a model for [cutoff, cutoff + horizon) against what came.
 
     predictions: of `ClvModel.predict` for that horizon. summary: at the cutoff, customers with a purchase
     only. actual_orders: distinct purchase days in the window; actual_spend: currency. Predicted spend is
     undiscounted and before margin. others: further forecasts beside the own past rate, by name of LABELS.
-    order_pit, spend_pit, weekly: of pit.py and weekly.py, as they stand.
+    order_pit, spend_pit, weekly: of pit.py and weekly.py, as they stand. drawn: rows of the customers to whom
+    spend_low and spend_high of the predictions belong, where those are not everybody.
 
     Raises InputError where a column is not finite or not one number a customer.
     """
@@ -135,7 +137,10 @@ def evaluate(
     spend = None
     if spend_pit is not None:
         low, high, p_order = (predictions[name] for name in ("spend_low", "spend_high", "p_order"))
-        spend = spend_intervals(low, high, p_order, columns["actual_spend"], spend_pit)
+        came = columns["actual_spend"]
+        if drawn is not None:
+            p_order, came = p_order[drawn], came[drawn]
+        spend = spend_intervals(low, high, p_order, came, spend_pit)
     return Evaluation(
         {name: errors(*pair) for name, pair in found.items()},
         groups.by_frequency(summary, columns),

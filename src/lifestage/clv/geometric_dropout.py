@@ -98,6 +98,8 @@ def alive_later(now: Alive, t: Floats) -> Floats:
 ALIKE = 20.0
 """From an `a` so large on customers are nearly alike in how they leave, and 2F1 overflows."""
 LOGIT_NODES = 96
+FEW = 64
+"""Up to so many customers a call per number of orders would cost more than its numbers."""
 
 
 def _mean_power(now: Alive, power: Floats, t: Floats) -> Floats:
@@ -157,6 +159,8 @@ def order_counts(now: Alive, t: float | Floats, most: int) -> Floats:
     chance = np.exp(log_chance)
     fewer = np.zeros_like(chance)  # P(fewer than n orders) of one who never leaves
     stayed = np.ones_like(chance)  # E[(1 - p)^n]
+    if chance.ndim == 1 and len(chance) <= FEW:
+        return _counts_of_few(now, log_chance, log_late, most)
     found = np.empty((most + 1, *np.shape(chance)))
     for n in range(most + 1):
         if n:
@@ -168,6 +172,24 @@ def order_counts(now: Alive, t: float | Floats, most: int) -> Floats:
         fewer += chance
         log_chance += np.log((R + n) / (n + 1.0)) + log_late
         chance = np.exp(log_chance)
+    return found
+
+
+def _counts_of_few(now: Alive, log_none: Floats, log_late: Floats, most: int) -> Floats:
+    """`order_counts` with all n at once, since for few customers a call per n costs more than its numbers.
+
+    Every running sum and product takes one factor after the other, as the loop does: the same bits.
+    """
+    R, _, a, B = now
+    n = np.arange(most + 1.0)[:, None]
+    grown = np.log((R + n[:-1]) / (n[:-1] + 1.0)) + log_late
+    chance = np.exp(np.add.accumulate(np.concatenate([log_none[None], grown])))
+    below = a + B + n[1:] - 1.0
+    stayed = np.multiply.accumulate((B + n[1:] - 1.0) / below)
+    before = np.concatenate([np.ones_like(log_none)[None], stayed[:-1]])
+    fewer = np.add.accumulate(chance[:-1])
+    found = chance
+    found[1:] = stayed * chance[1:] + before * a / below * np.maximum(1.0 - fewer, 0.0)
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lifestage.clv.clock import Clock
-from lifestage.clv.compress import Compressed, compress, distinct
+from lifestage.clv.compress import Compressed, compress, distinct, once
 from lifestage.clv.families import FAMILIES
 from lifestage.clv.summary import Summary
 from lifestage.ragged import Floats
@@ -64,7 +64,10 @@ class Held:
         """One per row: orders that a model of FAMILIES expects of such a customer."""
         family, before = FAMILIES[name], self.before
         alive = family.probability_alive(params, before.frequency, before.recency, before.T)
-        return alive * family.expected_purchases_given_alive(params, self.horizon, before.frequency, before.T)
+        # given alive the future hangs on (x, T) alone
+        index, number = once(before.frequency, before.T)
+        x, T = before.frequency[index], before.T[index]
+        return alive * family.expected_purchases_given_alive(params, self.horizon, x, T)[number]
 
     def log_probability(self, name: str, params: Any) -> Floats:
         """One per row: log P(as many orders as came | history)."""
@@ -75,8 +78,9 @@ class Held:
             x, t_x, T = before.frequency[rows], before.recency[rows], before.T[rows]
             came = self.orders[rows].astype(np.int64)
             alive = family.probability_alive(params, x, t_x, T)
-            law = family.order_counts_given_alive(params, self.horizon, x, T, int(came.max()))
-            chance = alive * law[came, np.arange(len(came))] + np.where(came == 0, 1.0 - alive, 0.0)
+            index, number = once(x, T)
+            law = family.order_counts_given_alive(params, self.horizon, x[index], T[index], int(came.max()))
+            chance = alive * law[came, number] + np.where(came == 0, 1.0 - alive, 0.0)
             parts.append(np.log(np.maximum(chance, 1e-300)))
         return np.concatenate(parts)
 

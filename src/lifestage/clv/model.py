@@ -2,10 +2,10 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from lifestage.ragged import Floats, Ints
 _PLAIN = Clock()
 KIND = "clv"
 FILE = "clv.json"
+EVALUATION = "evaluation.json"
 SPEND_POINTS = {"spend_low": 0.1, "spend_high": 0.9}
 QUANTILES = {"next_order_days": 0.5, "next_order_low_days": 0.1, "next_order_high_days": 0.9}
 
@@ -143,8 +144,12 @@ class ClvModel:
             "covariates": [covariate.to_json() for covariate in self.covariates],
         }
 
-    def predict(self, summary: Summary, horizon_days: float | None = None) -> dict[str, Floats]:
+    def predict(
+        self, summary: Summary, horizon_days: float | None = None, *, only: Collection[str] | None = None
+    ) -> dict[str, Floats]:
         """One entry per customer in each of `OUTPUTS`, float64[n]; NaN without a purchase.
+
+        only: of them, those that are wanted; intervals of spend cost several times what all others do.
 
         p_alive: at the cutoff. expected_orders, clv (currency, discounted, times margin), p_order: within the
         horizon (`horizon_days` in place of the model's where given). expected_order_value: currency.
@@ -160,11 +165,12 @@ class ClvModel:
         summary.check()
         known = np.flatnonzero(summary.has_purchase)
         some = summary.take(known)
-        columns = {name: np.full(len(summary), np.nan) for name in self.OUTPUTS}
+        wanted = [name for name in self.OUTPUTS if only is None or name in only]
+        columns = {name: np.full(len(summary), np.nan) for name in wanted}
         for params, rows in self.alike(some) if len(known) else ():
-            found = self._predict_alike(params, some if rows is None else some.take(rows), horizon)
-            for name, values in found.items():
-                columns[name][known if rows is None else known[rows]] = values
+            found = self._predict_alike(params, some if rows is None else some.take(rows), horizon, wanted)
+            for name in wanted:
+                columns[name][known if rows is None else known[rows]] = found[name]
         return columns
 
     def alike(self, some: Summary) -> Iterator[tuple[Any, Ints | None]]:
@@ -177,7 +183,9 @@ class ClvModel:
             rate, leaving = shifts(self.covariates, combination)
             yield moved(self.orders, self.family.MOVED, rate, leaving), np.flatnonzero(number == g)
 
-    def _predict_alike(self, params: Any, some: Summary, horizon_days: float) -> dict[str, Floats]:
+    def _predict_alike(
+        self, params: Any, some: Summary, horizon_days: float, wanted: Collection[str]
+    ) -> dict[str, Floats]:
         family, x, clock = self.family, some.frequency, self.clock
         t_x, T = lived_times(some, clock)
         horizon = float(clock.ahead(some.cutoff_day, horizon_days))
@@ -194,18 +202,21 @@ class ClvModel:
             lambda t: clock.days(some.cutoff_day, t),
         )
         p_order = family.probability_of_order_given_alive(params, horizon, x_, T_)
-        shares = tuple(QUANTILES.values())
-        points = next_orders(family, params, (x_, T_, p_order), horizon, shares)
-        points = clock.days(some.cutoff_day, points)
-        return {
+        found = {
             "p_alive": p_alive,
             "expected_orders": p_alive * orders[number],
             "expected_order_value": value,
             "clv": discounted_value(p_alive, discounted[number], value, self.margin),
             "p_order": p_alive * p_order[number],
-            **{name: point[number] for name, point in zip(QUANTILES, points, strict=True)},
-            **self._spend_points(params, some, (t_x, T), horizon, p_alive),
         }
+        if not QUANTILES.keys().isdisjoint(wanted):
+            shares = tuple(QUANTILES.values())
+            points = next_orders(family, params, (x_, T_, p_order), horizon, shares)
+            points = clock.days(some.cutoff_day, points)
+            found |= {name: point[number] for name, point in zip(QUANTILES, points, strict=True)}
+        if not SPEND_POINTS.keys().isdisjoint(wanted):
+            found |= self._spend_points(params, some, (t_x, T), horizon, p_alive, wanted)
+        return found
 
     def _spend_points(
         self,
@@ -214,6 +225,7 @@ class ClvModel:
         times: tuple[Floats, Floats],
         horizon: float,
         alive: Floats | None = None,
+        wanted: Collection[str] = tuple(SPEND_POINTS),
     ) -> dict[str, Floats]:
         """Quantiles of spend: in spend units they hang on (x, t_x, T) alone, so once per distinct history."""
         t_x, T = times
@@ -222,25 +234,43 @@ class ClvModel:
         shape, p = spend_law.unit_shape(self.gamma_gamma, x), self.gamma_gamma.p
         known = None if alive is None else alive[index]
         laws = order_laws(self.family, params, (x, t_x[index], T[index]), horizon, alive=known)
-        shares, found = tuple(SPEND_POINTS.values()), np.empty((len(SPEND_POINTS), len(index)))
+        asked = {name: share for name, share in SPEND_POINTS.items() if name in wanted}
+        shares, found = tuple(asked.values()), np.empty((len(asked), len(index)))
         for rows, counts in spend_law.joined(laws):
             found[:, rows] = spend_law.unit_quantiles(p, shape[rows], counts, shares)
         unit = spend_law.spend_unit(self.gamma_gamma, some.frequency, some.monetary_value)
-        return {name: points[number] * unit for name, points in zip(SPEND_POINTS, found, strict=True)}
+        return {name: points[number] * unit for name, points in zip(asked, found, strict=True)}
 
-    def save(self, folder: Path, meta: Mapping[str, Any], files: Mapping[str, bytes] | None = None) -> Path:
-        """Write the model as a bundle: `clv.json`, the further `files`, and `meta` in the manifest."""
-        text = json.dumps(self.parameters(), indent=1, ensure_ascii=False, allow_nan=False)
-        return bundle.write(folder, KIND, {FILE: text.encode(), **(files or {})}, meta)
+    def to_json(self) -> bytes:
+        """`parameters` as a file."""
+        return json.dumps(self.parameters(), indent=1, ensure_ascii=False, allow_nan=False).encode()
+
+    def save(
+        self,
+        folder: Path,
+        meta: Mapping[str, Any],
+        files: Mapping[str, bytes] | None = None,
+        *,
+        evaluated: "ClvModel | None" = None,
+    ) -> Path:
+        """Write the model as a bundle: `clv.json`, the further `files`, and `meta` in the manifest.
+
+        evaluated: the fit that was graded, kept beside it (`evaluation.json`) for later comparisons.
+        """
+        graded = {} if evaluated is None else {EVALUATION: evaluated.to_json()}
+        return bundle.write(folder, KIND, {FILE: self.to_json(), **graded, **(files or {})}, meta)
 
     @classmethod
-    def load(cls, folder: Path) -> "ClvModel":
-        """The model of a bundle, every file compared with its checksum. Raises InputError."""
-        bundle.read(folder, KIND)
-        document = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    def load(cls, folder: Path, fit: Literal["evaluation", "shipped"] = "shipped") -> "ClvModel":
+        """One fit of a bundle, every file compared with its checksum. Raises InputError, also for a missing fit."""
+        manifest = bundle.read(folder, KIND)
+        file = folder / (FILE if fit == "shipped" else EVALUATION)
+        if file.name not in manifest["files"]:
+            raise InputError(f"{folder}: keeps no {fit} fit, as models of an earlier version; train again")
+        document = json.loads(file.read_text(encoding="utf-8"))
         name, spend = document.pop("order_model"), document.pop("spend_model")
         if name not in FAMILIES or spend != "gamma_gamma" or "orders" not in document:
-            raise InputError(f"{folder / FILE}: holds a model this version does not know; train again")
+            raise InputError(f"{file}: holds a model this version does not know; train again")
         clock, covariates = document.pop("clock"), document.pop("covariates")
         return cls(
             order_model=name,

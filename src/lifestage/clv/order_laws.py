@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from lifestage.clv.compress import once
 from lifestage.clv.families import Family
 from lifestage.errors import InputError
 from lifestage.ragged import Floats, Ints
@@ -34,7 +35,8 @@ def order_laws(
     """
     x, t_x, T = histories
     alive = family.probability_alive(params, x, t_x, T) if alive is None else alive
-    expected = family.expected_purchases_given_alive(params, horizon, x, T)
+    index, number = once(x, T)  # given alive the future hangs on them alone
+    expected = family.expected_purchases_given_alive(params, horizon, x[index], T[index])[number]
     least = np.maximum(2.0 * expected + 6.0, 8.0)
     size = np.exp2(np.ceil(np.log2(least)))
     waiting = np.arange(len(x))
@@ -49,7 +51,10 @@ def order_laws(
         step = max(1, TERMS_A_BLOCK // most)
         for low in range(0, len(due), step):
             rows = due[low : low + step]
-            law = alive[rows] * family.order_counts_given_alive(params, horizon, x[rows], T[rows], most)
+            index, number = once(x[rows], T[rows])
+            alike = rows[index]
+            law = family.order_counts_given_alive(params, horizon, x[alike], T[alike], most)
+            law = alive[rows] * (law if index is number else law[:, number])
             law[0] += 1.0 - alive[rows]
             enough = _sums(law) > 1.0 - LEFT_OUT
             size[rows[~enough]] *= 2

@@ -88,7 +88,7 @@ def value_path(model: ClvModel, summary: Summary, days: float | Sequence[float])
     `days` ascending, e.g. `month_ends(cutoff, 12)`; the last row is the clv of that horizon. After margin.
     """
     nothing = np.where(summary.has_purchase, 0.0, np.nan)
-    rows = [model.predict(summary, float(d))["clv"] if d else nothing for d in _times(days)]
+    rows = [model.predict(summary, float(d), only=("clv",))["clv"] if d else nothing for d in _times(days)]
     return np.array(rows).reshape(-1, len(summary))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from lifestage.clv.compress import once
 from lifestage.clv.families import FAMILIES
 from lifestage.clv.held import ROWS, Held
 from lifestage.clv.model import ClvModel, lived_times
@@ -18,7 +19,7 @@ from lifestage.clv.order_laws import order_laws
 from lifestage.clv.spend_law import spend_cdf
 from lifestage.clv.summary import Summary
 from lifestage.errors import InputError
-from lifestage.ragged import Floats
+from lifestage.ragged import Floats, Ints
 
 BINS = 10
 LOW, HIGH = 0.1, 0.9
@@ -79,10 +80,17 @@ def order_pit(model: ClvModel, summary: Summary, orders: Floats, horizon_days: f
     return pit_between(below, upto, count)
 
 
+def drawn_customers(customers: int) -> Ints:
+    """Rows of those whose laws of spend are worked out: everybody, or `MOST` of a larger shop; always the same ones."""
+    if customers <= MOST:
+        return np.arange(customers)
+    return np.sort(np.random.default_rng(0).choice(customers, MOST, replace=False))
+
+
 def spend_pit(model: ClvModel, summary: Summary, spend: Floats, horizon_days: float) -> Pit:
     """Of the spend in the horizon, currency; summary as in `order_pit`. Of a larger shop `MOST` customers are drawn."""
     if len(summary) > MOST:
-        drawn = np.sort(np.random.default_rng(0).choice(len(summary), MOST, replace=False))
+        drawn = drawn_customers(len(summary))
         summary, spend = summary.take(drawn), spend[drawn]
     upto = np.empty(len(summary))
     for params, rows in model.alike(summary):
@@ -106,10 +114,10 @@ def order_count_borders(held: Held, name: str, params: Any) -> tuple[Floats, Flo
         x, t_x, T = before.frequency[rows], before.recency[rows], before.T[rows]
         came = held.orders[rows].astype(np.int64)
         alive = family.probability_alive(params, x, t_x, T)
-        law = family.order_counts_given_alive(params, held.horizon, x, T, int(came.max()))
-        place = np.arange(len(came))
-        least = np.minimum(np.cumsum(law, axis=0)[came, place], 1.0)
-        less = np.maximum(least - law[came, place], 0.0)
+        index, number = once(x, T)  # given alive the future hangs on them alone
+        law = family.order_counts_given_alive(params, held.horizon, x[index], T[index], int(came.max()))
+        least = np.minimum(np.cumsum(law, axis=0)[came, number], 1.0)
+        less = np.maximum(least - law[came, number], 0.0)
         upto[rows] = 1.0 - alive + alive * least
         below[rows] = np.where(came > 0, 1.0 - alive + alive * less, 0.0)
     return below, upto
@@ -133,5 +141,12 @@ def spend_intervals(
     if bool((spend_low > spend_high).any()):
         raise InputError("expected spend_low <= spend_high for every customer; ask one model for both")
     inside = (spend_low <= actual_spend) & (actual_spend <= spend_high)
-    promised = np.where(p_order > HIGH, HIGH - LOW, np.where(p_order > LOW, HIGH, 1.0 - p_order))
-    return SpendIntervals(float(inside.mean()), float(promised.mean()), pit)
+    return SpendIntervals(float(inside.mean()), float(promised_coverage(p_order).mean()), pit)
+
+
+def promised_coverage(p_order: Floats) -> Floats:
+    """P(spend within its 10-90 % interval) by the law itself, one per customer.
+
+    Nothing spent is an atom of 1 - p_order: an interval that begins there holds all of it.
+    """
+    return np.where(p_order > HIGH, HIGH - LOW, np.where(p_order > LOW, HIGH, 1.0 - p_order))

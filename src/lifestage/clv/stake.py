@@ -35,14 +35,14 @@ def value_at_stake(model: ClvModel, summary: Summary, silent_days: float, p_stay
         raise InputError(
             f"p_stay: expected {len(summary)} chances from 0 to 1 (NaN: unknown), one a customer"
         )
-    clv = model.predict(summary)["clv"]
+    clv = model.predict(summary, only=("clv",))["clv"]
     left = np.zeros(len(summary))
     within = min(float(silent_days), model.horizon_days)
-    p_order = model.predict(summary, within)["p_order"]
+    p_order = model.predict(summary, within, only=("p_order",))["p_order"]
     if within < model.horizon_days:
         silent = replace(summary, T=summary.T + within, cutoff_day=summary.cutoff_day + within)
         discount = (1.0 + model.yearly_discount_rate) ** (-within / DAYS_A_YEAR)
-        left = model.predict(silent, model.horizon_days - within)["clv"] * discount
+        left = model.predict(silent, model.horizon_days - within, only=("clv",))["clv"] * discount
     stays = np.fmax(p_order, p_stay)
     found = np.zeros(len(summary))  # no chance to stay: nothing at stake
     np.divide(clv - left, stays, out=found, where=~(stays <= 0))

@@ -8,7 +8,7 @@ BG/NBD and Gamma-Gamma world of its own.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -66,6 +66,20 @@ PROFILE: Mapping[str, Attribute] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Shift:
+    """From a day on every customer behaves differently; each factor multiplies what the customer had before."""
+
+    after_days: int
+    """Days after the start at whose midnight it begins."""
+    rate: float = 0.7
+    """Of the order rate."""
+    dropout: float = 1.8
+    """Of the chance to leave after a repeat order, which stays below 1."""
+    value: float = 0.85
+    """Of the order values."""
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """The parameters of the simulated shop; rates are per day, money is in yuan."""
 
@@ -85,6 +99,7 @@ class World:
     refund_share: float = 0.03
     fade_days: float = 42.0
     """Behaviour fades and feedback worsens over so many days before a customer leaves."""
+    shift: Shift | None = None
     channels: Attribute = field(default_factory=lambda: CHANNELS)
     profile: Mapping[str, Attribute] = field(default_factory=lambda: PROFILE)
 
@@ -95,6 +110,13 @@ class World:
     @property
     def end_t(self) -> int:
         return midnight(self.end, self.timezone)
+
+    @property
+    def shift_t(self) -> int:
+        """The instant of the shift; the end where there is none."""
+        if self.shift is None:
+            return self.end_t
+        return midnight(self.end - timedelta(days=self.days - self.shift.after_days), self.timezone)
 
 
 def plain(world: World) -> World:
@@ -116,9 +138,9 @@ class Lives:
     signed_up: Ints
     buyer: npt.NDArray[np.bool_]
     rate: Floats
-    """lambda, orders per day while active."""
+    """lambda, orders per day while active, before a shift."""
     dropout: Floats
-    """p, chance to leave after each repeat order."""
+    """p, chance to leave after each repeat order, before a shift."""
     nu: Floats
     """Rate of the Gamma of the customer's order values; their mean is world.p / nu."""
     first_order: Ints
@@ -164,18 +186,28 @@ def live(world: World, rng: np.random.Generator, n: int) -> Lives:
     delay = np.where(rng.random(n) < 0.5, rng.random(n) / 24, rng.exponential(8.0, n))
     first_order = signed_up + (delay * DAY).astype(np.int64)
     window = np.where(buyer, np.maximum(world.end_t - first_order, 0), 0).astype(np.float64)
+    # A shift changes the speed of each customer's own clock, on which orders come at an even rate.
+    before = np.clip(world.shift_t - first_order, 0.0, window)
+    speed = 1.0 if world.shift is None else world.shift.rate
+    effective = before + (window - before) * speed
 
     # Poisson orders over the whole window, of which those up to the one that drops the customer happen.
-    repeats = rng.poisson(rate * window / DAY)
+    repeats = rng.poisson(rate * effective / DAY)
     until = rng.geometric(np.maximum(dropout, 1e-12))
-    gone = until <= repeats
     of = np.repeat(np.arange(n), repeats)
     # One sort for all customers: the integer part keeps them apart, the fraction orders their times.
     key = np.sort(of + rng.random(len(of)))
     nth = np.arange(len(of)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    elapsed = (key - of) * effective[of]
+    late = np.maximum(elapsed - before[of], 0.0)
+    if world.shift is not None:  # chances to leave have no memory: who is left draws anew
+        early = np.bincount(of[late == 0], minlength=n)
+        anew = early + rng.geometric(shifted_dropout(world, dropout))
+        until = np.where(until <= early, until, anew)
+    gone = until <= repeats
     kept = nth < until[of]
-    of, share = of[kept], (key - of)[kept]
-    at = first_order[of] + (share * window[of]).astype(np.int64)
+    of, elapsed, late = of[kept], elapsed[kept], late[kept]
+    at = first_order[of] + (elapsed - late + late / speed).astype(np.int64)
 
     ordered = buyer & (first_order < world.end_t)
     buys_of = np.concatenate([np.flatnonzero(ordered), of])
@@ -186,6 +218,12 @@ def live(world: World, rng: np.random.Generator, n: int) -> Lives:
     np.maximum.at(last := np.full(n, world.start_t), buys_of, buys_at)
     left[gone] = last[gone]
     return Lives(codes, signed_up, buyer, rate, dropout, nu, first_order, left, gone, buys_of, buys_at, cost)
+
+
+def shifted_dropout(world: World, dropout: Floats) -> Floats:
+    """The chance to leave after each repeat order at the end of the data."""
+    factor = 1.0 if world.shift is None else world.shift.dropout
+    return np.clip(dropout * factor, 1e-12, 1.0)
 
 
 _HOURS = np.array([2, 1, 0.5, 0.3, 0.3, 0.5, 1, 2, 3, 4, 5, 5, 6, 5, 4, 4, 4, 4, 5, 7, 9, 10, 8, 5])
@@ -209,8 +247,9 @@ def expected_orders(world: World, lives: Lives, days: float) -> Floats:
     pending = lives.buyer & (lives.first_order >= world.end_t)
     waiting = np.where(pending, (lives.first_order - world.end_t) / DAY, 0.0)
     left = np.maximum(days - waiting, 0.0)
-    p = np.maximum(lives.dropout, 1e-12)
-    repeats = -np.expm1(-lives.rate * p * left) / p
+    p = shifted_dropout(world, lives.dropout)
+    rate = lives.rate * (1.0 if world.shift is None else world.shift.rate)
+    repeats = -np.expm1(-rate * p * left) / p
     expected = np.where(lives.buyer & ~lives.gone, repeats, 0.0) + (pending & (waiting < days))
     return np.asarray(expected, np.float64)
 
@@ -242,6 +281,7 @@ def describe(world: World) -> dict[str, Any]:
         "buyer_share": world.buyer_share,
         "refund_share": world.refund_share,
         "fade_days": world.fade_days,
+        **({} if world.shift is None else {"shift": asdict(world.shift)}),
         "factors": {
             "acquisition_channel": levels(world.channels),
             **{name: levels(attribute) for name, attribute in world.profile.items()},

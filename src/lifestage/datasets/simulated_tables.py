@@ -28,7 +28,11 @@ def tables(world: World, rng: np.random.Generator, lives: Lives, offset: int) ->
     """
     n = len(lives.rate)
     ids = _names("C", np.arange(offset, offset + n))
-    amounts = np.maximum(np.round(rng.gamma(world.p, 1 / lives.nu[lives.buys_of]), 2), 0.01)
+    value = 1.0 if world.shift is None else world.shift.value
+    amounts = rng.gamma(world.p, 1 / lives.nu[lives.buys_of]) * np.where(
+        lives.buys_at < world.shift_t, 1.0, value
+    )
+    amounts = np.maximum(np.round(amounts, 2), 0.01)
     return {
         "customers": _customers(world, rng, lives, ids),
         "transactions": _transactions(world, rng, lives, ids, amounts),

@@ -62,13 +62,7 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
     What is graded saw nothing of its holdout: its order model was chosen, and its season and level were found, on
     the days before it.
     """
-    facts, horizon = file.facts, shop.churn.horizon_days
-    if facts["first_purchase"] is None:
-        raise InputError("CLV: there is no purchase to learn from; give sources.transactions")
-    if shop.churn.definition == "given":  # labels need not reach as far as the orders, nor lie in time at all
-        holdout_from = after_days(facts["observed_until"], -horizon, file.zone)
-    else:
-        holdout_from = folds_of(shop, file).test
+    facts, holdout_from = file.facts, holdout_cutoff(shop, file)
     now, earlier = facts["as_of"], earlier_forecasts(shop, file, holdout_from, progress)
     held = holdout_at(shop, file, holdout_from, earlier, progress)
     with progress("CLV: fitting on everybody", file.customers) as step:
@@ -82,6 +76,16 @@ def fit_clv(shop: Shop, file: HistoryFile, progress: Progress = silent) -> Fitte
         held.model,
         everyone.summary,
     )
+
+
+def holdout_cutoff(shop: Shop, file: HistoryFile) -> int:
+    """Where the holdout of a CLV model begins: the churn test cutoff (an instant). Raises InputError."""
+    facts, horizon = file.facts, shop.churn.horizon_days
+    if facts["first_purchase"] is None:
+        raise InputError("CLV: there is no purchase to learn from; give sources.transactions")
+    if shop.churn.definition == "given":  # labels need not reach as far as the orders, nor lie in time at all
+        return after_days(facts["observed_until"], -horizon, file.zone)
+    return folds_of(shop, file).test
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from lifestage.clv.baselines import YEAR_DAYS, last_year
 from lifestage.clv.evaluation import Evaluation, evaluate
 from lifestage.clv.model import ClvModel
-from lifestage.clv.pit import order_pit, spend_pit
+from lifestage.clv.pit import drawn_customers, order_pit, spend_pit
 from lifestage.clv.plain_lifetimes import lifetimes_forecast
 from lifestage.clv.weekly import weekly_orders
 from lifestage.history_file import HistoryFile
@@ -46,8 +46,14 @@ def grade(
     """The figures of a model fitted on the days before `known.cutoff`; known: of `held_out`."""
     summary, came, past = known.summary, known.outcome, known.earlier
     days = shop_days(file, known.end, came_before=known.cutoff, share=known.share, progress=progress)
+    # intervals of spend cost more than all else: of a larger shop they are judged on as many as their law is
+    drawn = drawn_customers(len(summary))
+    predictions = model.predict(
+        summary, horizon_days, only=("expected_orders", "expected_order_value", "p_order")
+    )
+    predictions |= model.predict(summary.take(drawn), horizon_days, only=("spend_low", "spend_high"))
     return evaluate(
-        model.predict(summary, horizon_days),
+        predictions,
         summary,
         came.purchase_days,
         came.spend,
@@ -64,4 +70,5 @@ def grade(
         order_pit=order_pit(model, summary, came.purchase_days, horizon_days),
         spend_pit=spend_pit(model, summary, came.spend, horizon_days),
         weekly=weekly_orders(model, summary, days, horizon_days),
+        drawn=drawn,
     )

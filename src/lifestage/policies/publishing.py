@@ -11,6 +11,8 @@ from lifestage.localtime import moment
 
 OWN = ("kind", "name", "versions", "files", "checksum")
 """What a manifest says of its own folder; the rest goes on to the release made from it."""
+KEPT = ("drift.parquet",)
+"""Files of a release that go on to the one made from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,12 @@ def publish(releases: Path, text: str, where: str) -> Published:
     current = release.load(now)
     clv = now / "clv" if current.clv is not None else None
     folders = [now / "churn", *([] if clv is None else [clv])]
+    further = {file: (now / file).read_bytes() for file in KEPT if file in manifest["files"]}
     name = content_name(
         f"{manifest['shop']}-{moment(manifest['as_of'], current.timezone):%Y-%m-%d}",
         [(folder / bundle.MANIFEST).read_bytes() for folder in folders],
         policy.source,
-        current.references.to_bytes(),
+        current.references.to_bytes() + b"".join(further.values()),
         current.reasons.model_dump_json(),
     )
     if not (releases / name).exists():
@@ -67,6 +70,7 @@ def publish(releases: Path, text: str, where: str) -> Published:
             policy=policy,
             reference=current.references,
             meta={key: value for key, value in manifest.items() if key not in OWN},
+            further=further,
         )
-    release.point_to(releases, name)
+    release.point_to(releases, name, expected=now.name)
     return Published(name, now.name)

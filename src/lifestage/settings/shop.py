@@ -67,6 +67,7 @@ class Shop(Model):
     store: str = ""
     """Score store: sqlite:///path, or postgresql://user@host:5432/database; by default <output_dir>/store.db."""
     tracking_uri: str = "sqlite:///var/mlflow.db"
+    """Runs and registered models: a SQLite file, or the address of a shared MLflow server, http(s)://host:5000."""
 
     @model_validator(mode="after")
     def _defined(self) -> "Shop":
@@ -123,6 +124,16 @@ class Shop(Model):
             raise ValueError(
                 "store: a password does not belong into a file; take it out of the URL and set PGPASSWORD in the "
                 "environment, or write it into ~/.pgpass"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tracking_without_secrets(self) -> "Shop":
+        url = urlsplit(self.tracking_uri)
+        if url.password is not None or "password" in url.query.lower():
+            raise ValueError(
+                "tracking_uri: a password does not belong into a file; take it out of the URI and set "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the environment"
             )
         return self
 

@@ -12,11 +12,12 @@ from lifestage.campaign import Profit
 from lifestage.churn.evaluation import evaluate
 from lifestage.churn.profit.evaluation import evaluate_profit
 from lifestage.churn.report.page import Driver, Report, drivers_of, report_page
-from lifestage.churn.report.words import Words, calibration, fallbacks_of, use, warnings_of
+from lifestage.churn.report.words import calibration, fallbacks_of, use, warnings_of
 from lifestage.churn.served.auc import Auc
 from lifestage.churn.served.dimensions import Dimension
 from lifestage.churn.served.four_way import PARTS, FourWay, Part
 from lifestage.churn.served.segments import evaluate_segments
+from lifestage.pages import Words
 
 N = 1_200
 EVIL = '<script>alert("x")</script>'

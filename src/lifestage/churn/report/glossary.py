@@ -1,6 +1,6 @@
 """The six terms that a reader of the churn report may ask about, in English and Chinese."""
 
-from lifestage.churn.report.words import Words
+from lifestage.pages import Words
 
 GLOSSARY: tuple[tuple[Words, Words], ...] = (
     (

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, StrictUndefined
 
 from lifestage.churn.evaluation import MODEL, Evaluation
 from lifestage.churn.plots import COLOURS, gain_figure, reliability_figure
@@ -15,11 +13,11 @@ from lifestage.churn.profit.evaluation import ProfitEvaluation
 from lifestage.churn.profit.plots import profit_figure
 from lifestage.churn.report import words
 from lifestage.churn.report.glossary import GLOSSARY
-from lifestage.churn.report.svg import inline_svg
-from lifestage.churn.report.words import Words
 from lifestage.churn.served.auc import auc
 from lifestage.churn.served.four_way import FourWay
 from lifestage.churn.served.segments import Segments
+from lifestage.pages import Words, environment
+from lifestage.pages.svg import inline_svg
 
 TEMPLATE = "page.html"
 DRIVERS = 10
@@ -76,13 +74,8 @@ def drivers_of(importance: pd.DataFrame, top: int = DRIVERS) -> list[Driver]:
 
 def report_page(report: Report) -> str:
     """The page as text. Whatever comes from data or configuration (shop, attributes, levels) is escaped."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"number": _number, "percent": _percent, "whole": lambda n: f"{n:,.0f}"}
-    template = environment.from_string(
-        files("lifestage.churn.report").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    )
+    filters = {"number": _number, "percent": _percent, "whole": lambda n: f"{n:,.0f}"}
+    template = environment("lifestage.churn.report", filters).get_template(TEMPLATE)
     e = report.evaluation
     figures = {
         "reliability": inline_svg(reliability_figure(e), "reliability"),

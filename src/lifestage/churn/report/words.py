@@ -1,7 +1,6 @@
 """What the report of a churn run says in sentences, in English and Chinese: grade, trust, profit, warnings, terms."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from lifestage.churn.evaluation import BASE_RATE, MODEL, Evaluation
 from lifestage.churn.grade import MEANING
@@ -9,14 +8,7 @@ from lifestage.churn.model import ChurnModel
 from lifestage.churn.plots import LABELS
 from lifestage.churn.profit.evaluation import ProfitEvaluation
 from lifestage.churn.served.segments import Segment, Segments
-
-
-class Words(NamedTuple):
-    """One thing said twice."""
-
-    en: str
-    zh: str
-
+from lifestage.pages import Words
 
 LABELS_ZH = {
     MODEL: "流失模型",

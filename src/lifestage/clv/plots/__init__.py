@@ -81,5 +81,5 @@ def pictures(result: Evaluation, shipped: ClvModel, summary: Summary) -> dict[st
     if len(summary) > MOST:
         summary = summary.take(np.sort(np.random.default_rng(0).choice(len(summary), MOST, replace=False)))
     with suppress(InputError):  # nobody is worth anything: there is nothing to share
-        found["value_concentration"] = value_concentration(shipped.predict(summary)["clv"])
+        found["value_concentration"] = value_concentration(shipped.predict(summary, only=("clv",))["clv"])
     return found

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lifestage.churn.report.words import Words
 from lifestage.lifecycle.elements import Item, Stage
 from lifestage.lifecycle.metrics.catalogue import METRICS
 from lifestage.lifecycle.metrics.channels import METRICS as BY_CHANNEL
@@ -12,6 +11,7 @@ from lifestage.lifecycle.metrics.plots.canvas import palette
 from lifestage.lifecycle.metrics.report.lookup import LACKING, Figures, Shown, in_unit
 from lifestage.lifecycle.metrics.tables import LifecycleMetrics
 from lifestage.lifecycle.policy import Policy
+from lifestage.pages import Words
 
 ROLES = {
     "prospect": Words("prospects", "潜在客户"),

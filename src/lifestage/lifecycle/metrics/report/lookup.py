@@ -4,9 +4,9 @@ import math
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from lifestage.churn.report.words import Words
 from lifestage.lifecycle.metrics.catalogue import METRICS
 from lifestage.lifecycle.metrics.tables import LifecycleMetrics
+from lifestage.pages import Words
 
 LACKING = "–"
 ALIKE = 1.25

@@ -3,13 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-
-from lifestage.churn.report.svg import inline_svg
-from lifestage.churn.report.words import Words
 from lifestage.lifecycle.metrics.catalogue import METRICS
 from lifestage.lifecycle.metrics.channels import METRICS as BY_CHANNEL
 from lifestage.lifecycle.metrics.levels import MISSING
@@ -22,6 +17,8 @@ from lifestage.lifecycle.metrics.report.lookup import LACKING, SAME, Figures, in
 from lifestage.lifecycle.metrics.tables import LifecycleMetrics
 from lifestage.lifecycle.policy import Policy
 from lifestage.localtime import moment
+from lifestage.pages import Words, environment
+from lifestage.pages.svg import inline_svg
 
 TEMPLATE = "page.html"
 PERIODS, MOVES = 12, 8
@@ -61,19 +58,14 @@ class LifecycleReport:
 
 def lifecycle_page(report: LifecycleReport) -> str:
     """The page as text. Whatever comes from data, policy or configuration is escaped."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {
+    filters = {
         "whole": lambda n: LACKING if n is None else f"{n:,.0f}".replace("-", "−"),
         "signed": lambda n: LACKING if n is None else f"{n:+,.0f}".replace("-", "−") if n else "0",
         "money": lambda v: LACKING if v is None else in_unit("currency", v, "").strip(),
         "percent": lambda v: LACKING if v is None else in_unit("share", v, ""),
         "day": lambda t: LACKING if t is None else _day(t, report.zone),
     }
-    template = environment.from_string(
-        files("lifestage.lifecycle.metrics.report").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    )
+    template = environment("lifestage.lifecycle.metrics.report", filters).get_template(TEMPLATE)
     metrics, policy = report.metrics, report.policy
     figures = Figures(metrics, report.currency)
     # Channels have names from the data, in any script: their bars are drawn by the page, whose fonts have them.

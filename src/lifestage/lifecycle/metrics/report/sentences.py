@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lifestage.churn.report.words import Words
 from lifestage.lifecycle.metrics.report.cards import Card
 from lifestage.lifecycle.metrics.report.lookup import LACKING, Figures
 from lifestage.lifecycle.policy import Policy
+from lifestage.pages import Words
 
 
 class Tile(NamedTuple):

@@ -1,0 +1,1 @@
+"""What changed since a release was trained, and whether it matters: distributions, rows, freshness."""
