@@ -13,6 +13,7 @@ NOT_RUN = {
     r"make (install|docs)\b": "installs packages; the build of the site has a test of its own",
     r"make bento\b": "tests/serving builds one",
     r"make serve\b": "serves until Ctrl-C; the calls below it go to a service that the tests start",
+    r"make rounds\b": "a round for each past month; tests/training runs a few",
     r"make pipeline CONFIG=configs/shop\.yaml": "20,000 customers; tests/training runs the same with fewer",
     r"\.venv/bin/python -m training\.simulate --customers 20000": "as above",
     r"\.venv/bin/python -m tests\.benchmarks": "minutes; measures",
