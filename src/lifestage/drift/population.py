@@ -7,10 +7,11 @@ import numpy as np
 import pyarrow as pa
 
 from lifestage import features as feature_families
-from lifestage.decision import condition_columns, staged_by
+from lifestage.decision import RFM, condition_columns, staged_by
 from lifestage.drift.bins import Column
 from lifestage.gather import where_blocks_lie
 from lifestage.history import History, joined
+from lifestage.lifecycle.staging import columns_read
 from lifestage.localtime import local_days
 from lifestage.ragged import Ints
 from lifestage.release import NO_REASONS, Release
@@ -104,7 +105,15 @@ def watch(
 
 def _at(history: History, instant: int, release: Release) -> Population:
     known = history.known(instant)
-    columns = condition_columns(history, instant, release, reasons_for=NO_REASONS)
+    # intervals of spend that nobody asks for would cost as much as all the rest
+    wanted = {*feature_families.catalogue(release.churn.spec), *columns_read(release.policy), *RFM, *SCORES}
+    columns = condition_columns(
+        history,
+        instant,
+        release,
+        reasons_for=NO_REASONS,
+        only=wanted | {"churn_percentile", "clv_percentile"},
+    )
     eligible = known & np.asarray(columns["eligible"].to_numpy(zero_copy_only=False), np.bool_)
     names = release.churn.features
     texts = feature_families.categorical(release.churn.spec)
