@@ -15,7 +15,7 @@ from mkdocs.structure.files import File
 ROOT = Path(__file__).parents[1]
 MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)")
-BROUGHT = {"howto/cookbook.md": "serving/README.md"}
+BROUGHT = {"howto/cookbook.md": "serving/README.md", "howto/mlflow.md": "mlflow/README.md"}
 """Pages of the site that are files of the project beside docs/."""
 
 

@@ -10,8 +10,7 @@ from tests.docs.project import ROOT
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 GENERATED = "<!-- generated:"
-COOKBOOK = ROOT / "serving" / "README.md"
-ALL = [*pages(ROOT), COOKBOOK, ROOT / "mlflow" / "README.md"]
+ALL = [*pages(ROOT), ROOT / "serving" / "README.md", ROOT / "mlflow" / "README.md"]
 
 
 def prose(path: Path) -> str:
@@ -33,8 +32,6 @@ def test_links_lead_somewhere(path: Path) -> None:
             continue
         place, _, anchor = target.partition("#")
         goal = (path.parent / place).resolve() if place else path
-        if path.relative_to(ROOT).as_posix().startswith("docs/") and place == "cookbook.md":
-            goal = COOKBOOK
         if not goal.exists():
             faults.append(f"{target}: does not exist")
         elif not goal.is_relative_to(ROOT):
