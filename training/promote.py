@@ -1,4 +1,4 @@
-"""Make the challengers champions: move the aliases and publish the release that scoring reads."""
+"""Make challengers champions: publish the release that scoring reads and move the aliases; or go back."""
 
 import argparse
 import tempfile
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from lifestage.tracking import Tracker, Version
 
 DESCRIPTION = """Take the registered model versions (by default the challengers), write them with the reference
-distributions and the policy into a new immutable release, point to it, and move the alias champion."""
+distributions and the policy into a new immutable release, point to it, and move the alias champion. Which of them are
+better, training.gate says; --rollback brings back what served before."""
 
 
 def refuse_older(shop: "Shop", as_of: int) -> None:
@@ -114,7 +115,7 @@ def promote(
     from lifestage.drift.profile import FILE
     from lifestage.drift.reference import make_reference
     from lifestage.lifecycle import policy as policies
-    from lifestage.policies.publishing import content_name
+    from lifestage.policies.publishing import content_name, named_versions
     from lifestage.references import collect
     from lifestage.samples import reference_columns
     from lifestage.tracking import CHALLENGER, CHAMPION, Tracker
@@ -159,6 +160,7 @@ def promote(
                 )
             )
         manifests = [(folder / bundle.MANIFEST).read_bytes() for folder in (churn, *others)]
+        manifests += named_versions({"versions_registered": numbers})
         wanted = shop.scoring.reasons.model_dump_json()
         prefix = f"{shop.shop}-{shown(facts['as_of'], file.zone)[:10]}"
         with bar("reference of drift", file.customers) as progress:
@@ -185,7 +187,7 @@ def promote(
                 "currency": shop.currency,
                 "as_of": facts["as_of"],
                 "reasons": shop.scoring.reasons.model_dump(),
-                "versions_registered": {v.model: v.version for v in versions},
+                "versions_registered": numbers,
                 "metrics": {v.model: dict(v.metrics) for v in versions},
                 **({"id_key": id_key} if (id_key := _id_key(shop)) else {}),
                 "out_of_time": bool(versions[0].metrics.get("out_of_time", 1.0)),

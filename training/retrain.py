@@ -188,20 +188,11 @@ def _needed(
 
 def _promoted(shop: "Shop", as_of: date | None, made: Round, *, replace_newer: bool) -> Json:
     """The release that serves now, a new one where the gate lets a model through."""
-    from lifestage import release
-    from lifestage.tracking import CHAMPION
     from training.promote import promote
 
-    verdicts = made.result("gate")
-    if not any(verdict["promote"] for verdict in verdicts.values()):
-        folder = release.current(shop.releases)
-        say(f"release {folder.name} stays")
-        return {"release": folder.name, "changed": False}
-    wanted = {
-        kind: verdict["challenger"] if verdict["promote"] else CHAMPION for kind, verdict in verdicts.items()
-    }
-    folder = promote(shop, as_of, wanted["churn"], wanted.get("clv", CHAMPION), replace_newer=replace_newer)
-    return {"release": folder.name, "changed": True}
+    serving = _serving(shop)
+    folder = promote(shop, as_of, replace_newer=replace_newer, verdict=made.result("gate"))
+    return {"release": folder.name, "changed": serving is None or serving["name"] != folder.name}
 
 
 def _scored(shop: "Shop", as_of: date | None) -> Json:

@@ -36,6 +36,16 @@ def test_same_bits_in_blocks_of_any_size(model: ClvModel, crowd: Summary, size: 
             assert values.tobytes() == whole[name][start : start + size].tobytes(), (name, start)
 
 
+@pytest.mark.parametrize("only", [("clv",), ("spend_high",), ("p_order", "next_order_days"), ()])
+def test_some_columns_have_the_bits_they_have_among_all(
+    model: ClvModel, crowd: Summary, only: tuple[str, ...]
+) -> None:
+    whole, some = model.predict(crowd), model.predict(crowd, only=only)
+    assert set(some) == set(only)
+    for name, values in some.items():
+        assert values.tobytes() == whole[name].tobytes(), name
+
+
 def test_columns_mean_what_they_say(model: ClvModel, crowd: Summary) -> None:
     found, has = model.predict(crowd), crowd.has_purchase
     assert tuple(found) == ClvModel.OUTPUTS

@@ -7,10 +7,11 @@ import numpy as np
 import pyarrow as pa
 
 from lifestage import features as feature_families
-from lifestage.decision import condition_columns, staged_by
+from lifestage.decision import RFM, condition_columns, staged_by
 from lifestage.drift.bins import Column
 from lifestage.gather import where_blocks_lie
 from lifestage.history import History, joined
+from lifestage.lifecycle.staging import columns_read
 from lifestage.localtime import local_days
 from lifestage.ragged import Ints
 from lifestage.release import NO_REASONS, Release
@@ -23,12 +24,11 @@ SCORES = (
     "expected_orders",
     "expected_order_value",
     "p_order",
-    "spend_high",
     "clv",
 )
 STAGE = "stage"
-MOST = 8_000
-"""Customers drawn: the shares of so many are known to a few tenths of a per cent."""
+MOST = 5_000
+"""Customers drawn: what chance alone makes of so many lies far below every limit, and a million cost no more."""
 ORDERS, NEW = "transactions", "new customers"
 
 
@@ -82,17 +82,18 @@ def join_watched(parts: Sequence[Watched]) -> Watched:
 def watch(
     blocks: Iterable[History],
     instants: Sequence[int],
-    until: int,
+    until: int | None,
     release: Release,
     *,
     share: float = 1.0,
     progress: Callable[[int], None] | None = None,
 ) -> Watched:
-    """Features, scores and stages of a share of the customers at each instant; all rows before `until` by day."""
+    """Features, scores and stages of a share of the customers at each instant; all rows before `until` by day
+    (None: they are not counted)."""
     drawn, rows = [], []
     for history in blocks:
         drawn.append(customers_drawn(history, share))
-        rows.append(rows_by_day(history, until))
+        rows.append({} if until is None else rows_by_day(history, until))
         if progress is not None:
             progress(len(history))
     some = joined(drawn)  # staging a few customers costs as much as staging many
@@ -104,7 +105,15 @@ def watch(
 
 def _at(history: History, instant: int, release: Release) -> Population:
     known = history.known(instant)
-    columns = condition_columns(history, instant, release, reasons_for=NO_REASONS)
+    # intervals of spend that nobody asks for would cost as much as all the rest
+    wanted = {*feature_families.catalogue(release.churn.spec), *columns_read(release.policy), *RFM, *SCORES}
+    columns = condition_columns(
+        history,
+        instant,
+        release,
+        reasons_for=NO_REASONS,
+        only=wanted | {"churn_percentile", "clv_percentile"},
+    )
     eligible = known & np.asarray(columns["eligible"].to_numpy(zero_copy_only=False), np.bool_)
     names = release.churn.features
     texts = feature_families.categorical(release.churn.spec)

@@ -1,16 +1,16 @@
 """One row per run and measure."""
 
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
 
 from lifestage.matured.rounds import Backtest
-from lifestage.schemas import INSTANT
 
 LONG = pa.schema(
     [
         pa.field("run", pa.string(), nullable=False),
-        pa.field("as_of", INSTANT, nullable=False),
+        pa.field("as_of", pa.date32(), nullable=False),  # local day of the run
         pa.field("release", pa.string(), nullable=False),
         pa.field("part", pa.string(), nullable=False),  # customers, churn, clv, stages, ahead
         ("stage", pa.string()),  # of part stages
@@ -24,7 +24,7 @@ def long_table(found: Backtest) -> pa.Table:
     """Every figure of every judged run; a measure that is undefined or not over yet has no row."""
     rows: list[dict[str, Any]] = []
     for one in found.rounds:
-        about = {"run": one.name, "as_of": one.as_of, "release": one.terms.release}
+        about = {"run": one.name, "as_of": date.fromisoformat(one.day), "release": one.terms.release}
         plain = {"customers": one.customers, "churn": one.churn, "clv": one.clv, "ahead": one.ahead}
         for part, figures in plain.items():
             rows += [
@@ -36,9 +36,4 @@ def long_table(found: Backtest) -> pa.Table:
                 for measure, value in row.items()
                 if measure not in ("stage", "role") and value is not None
             ]
-    columns = [pa.array([row[f.name] for row in rows], _plain(f.type)).cast(f.type) for f in LONG]
-    return pa.table(columns, schema=LONG)
-
-
-def _plain(type_: pa.DataType) -> pa.DataType:
-    return pa.int64() if type_ == INSTANT else type_
+    return pa.Table.from_pylist(rows, schema=LONG)

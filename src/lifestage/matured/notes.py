@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from lifestage.churn.report.words import percent
 from lifestage.localtime import day_of
 from lifestage.matured.past import LeftOut, PastRun
-from lifestage.pages import Words, percent
+from lifestage.pages import Words
 
 CHANGED = 0.01
 """Share of a run's customers, or of its spend, from which a change of the data since is worth a word."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lifestage.errors import InputError
+from lifestage.lifecycle.policy import Policy
 from lifestage.localtime import day_of
 from lifestage.matured.terms import Terms, read_terms, seen_until
 from lifestage.pages import Words
@@ -64,11 +65,12 @@ def past_runs(runs: Path, releases: Path) -> tuple[list[PastRun], list[LeftOut]]
     found: list[PastRun] = []
     left: list[LeftOut] = []
     known: dict[str, Terms | InputError] = {}
+    policies: dict[str, Policy] = {}
     for folder in sorted(runs.iterdir()) if runs.is_dir() else []:
         if not folder.is_dir() or folder.name.startswith("."):
             continue
         try:
-            found.append(_read(folder, releases, known))
+            found.append(_read(folder, releases, known, policies))
         except _UnfitError as unfit:
             left.append(LeftOut(folder.name, unfit.as_of, unfit.kind, unfit.sentence))
     return sorted(found, key=lambda run: (run.as_of, run.name)), left
@@ -85,7 +87,9 @@ def is_forecast(folder: Path, releases: Path) -> bool:
         return False
 
 
-def _read(folder: Path, releases: Path, known: dict[str, Terms | InputError]) -> PastRun:
+def _read(
+    folder: Path, releases: Path, known: dict[str, Terms | InputError], policies: dict[str, Policy]
+) -> PastRun:
     try:
         facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         name, as_of, customers = str(facts["release"]), int(facts["as_of"]), int(facts["customers"])
@@ -119,7 +123,7 @@ def _read(folder: Path, releases: Path, known: dict[str, Terms | InputError]) ->
     terms = known.get(name)
     if terms is None:
         try:
-            terms = read_terms(releases / name)
+            terms = read_terms(releases / name, policies)
         except InputError as error:
             terms = error
         known[name] = terms

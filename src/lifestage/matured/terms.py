@@ -11,7 +11,7 @@ from lifestage import bundle
 from lifestage.churn.model import load_spec
 from lifestage.errors import InputError
 from lifestage.labels import Definition
-from lifestage.lifecycle.policy import parse_text
+from lifestage.lifecycle.policy import Policy, parse_text
 from lifestage.localtime import instant
 
 
@@ -44,8 +44,11 @@ class Terms:
     stages: tuple[StageTerm, ...]
 
 
-def read_terms(folder: Path) -> Terms:
-    """The terms of the release in `folder`, every file compared with its checksum. Raises InputError."""
+def read_terms(folder: Path, policies: dict[str, Policy]) -> Terms:
+    """The terms of the release in `folder`, every file compared with its checksum. Raises InputError.
+
+    `policies` keeps those met by their text: checking one takes a second.
+    """
     manifest = bundle.read(folder, "release")
     churn = _json(folder / "churn" / "model.json")
     clv = _json(folder / "clv" / "clv.json") if "clv/clv.json" in manifest["files"] else None
@@ -56,11 +59,10 @@ def read_terms(folder: Path) -> Terms:
             int(churn["active_within_days"]),
             int(churn.get("grace_days", 0)),
         )
-        policy = parse_text(
-            (folder / "policy.yaml").read_text(encoding="utf-8"),
-            f"{folder.name}/policy.yaml",
-            load_spec(folder / "churn"),
-        )
+        text = (folder / "policy.yaml").read_text(encoding="utf-8")
+        if text not in policies:
+            policies[text] = parse_text(text, f"{folder.name}/policy.yaml", load_spec(folder / "churn"))
+        policy = policies[text]
         return Terms(
             release=str(manifest["name"]),
             seen_until=seen_until(folder, manifest),

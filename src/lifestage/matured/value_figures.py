@@ -23,14 +23,15 @@ def value_figures(run: Matched) -> dict[str, float]:
     """Figures of one run's buyers; what is undefined is left out.
 
     buyers: customers. For each of PAIRS <name>_predicted, <name>_actual (totals), <name>_error_percent of the actual
-    total, <name>_mae per customer and <name>_mae_of_mean, that of the actual mean for everybody. value_top_share: share
+    total, <name>_mae and <name>_rmse per customer and <name>_mae_of_mean, that of the actual mean for everybody. (A
+    mean is judged by squares; where most bring nothing the least mae is had by saying 0.) value_top_share: share
     of the value that came held by the tenth with the highest clv, value_top_share_best by the best tenth;
     value_gini, value_gini_best likewise; value_spearman. spend_coverage: share of customers whose spend lay in
     [spend_low, spend_high]; spend_promised: what the interval promises, more than 0.8 for the atom at zero (pit.py).
     order_predicted, order_actual: mean of p_order, share with an order; order_calibration_error, and what it is if
     p_order is true. next_order_coverage: share of first orders within [next_order_low, next_order_high] of the
     next_orders that came (0.8 promised, given that one comes); next_order_before, next_order_after: too early, too
-    late. spend_actual_now: the spend net of the refunds seen since. rate_<orders|spend>_error_percent, ..._mae: the
+    late. spend_actual_now: the spend net of the refunds seen since. rate_<orders|spend>_error_percent, _mae, _rmse: the
     same errors of the own past rate, the plain rule.
     """
     at = np.flatnonzero(~np.isnan(run.clv))
@@ -52,7 +53,7 @@ def value_figures(run: Matched) -> dict[str, float]:
         found |= {
             f"rate_{name}_{figure}": value
             for figure, value in _error(rule, columns[name]).items()
-            if figure in ("error_percent", "mae")
+            if figure in ("error_percent", "mae", "rmse")
         }
     clv, value = columns["clv"], columns["value"]
     found |= {
@@ -93,5 +94,6 @@ def _error(predicted: Floats, actual: Floats) -> dict[str, float]:
         "actual": total,
         "error_percent": 100 * (float(predicted.sum()) / total - 1) if total > 0 else float("nan"),
         "mae": float(np.abs(predicted - actual).mean()),
+        "rmse": float(np.sqrt(((predicted - actual) ** 2).mean())),
         "mae_of_mean": float(np.abs(actual.mean() - actual).mean()),
     }

@@ -1,8 +1,11 @@
 """A policy put live without training: a new release with the current one's models and references."""
 
 import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lifestage import bundle, release
 from lifestage.churn.model import load_spec
@@ -28,6 +31,12 @@ class Published:
     def changed(self) -> bool:
         """Whether another release is current than before."""
         return self.name != self.before
+
+
+def named_versions(manifest: Mapping[str, Any]) -> list[bytes]:
+    """The registered versions of a release as content: the same model registered twice is two champions."""
+    found = manifest.get("versions_registered")
+    return [json.dumps(found, sort_keys=True).encode()] if found else []
 
 
 def content_name(
@@ -56,7 +65,7 @@ def publish(releases: Path, text: str, where: str) -> Published:
     further = {file: (now / file).read_bytes() for file in KEPT if file in manifest["files"]}
     name = content_name(
         f"{manifest['shop']}-{moment(manifest['as_of'], current.timezone):%Y-%m-%d}",
-        [(folder / bundle.MANIFEST).read_bytes() for folder in folders],
+        [(folder / bundle.MANIFEST).read_bytes() for folder in folders] + named_versions(manifest),
         policy.source,
         current.references.to_bytes() + b"".join(further.values()),
         current.reasons.model_dump_json(),

@@ -5,6 +5,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from lifestage.churn.report.words import churned_means
 from lifestage.localtime import day_of
 from lifestage.matured.past import KINDS
 from lifestage.matured.report.meanings import MEANINGS
@@ -12,7 +13,7 @@ from lifestage.matured.report.plots import pictures
 from lifestage.matured.report.pooled import pooled_stages
 from lifestage.matured.rounds import Backtest, Round
 from lifestage.matured.sentences import left_out_sentence, recent, sentences
-from lifestage.pages import Words, churned_means
+from lifestage.pages import Words
 from lifestage.pages.svg import inline_svg
 
 TEMPLATE = "page.html"
