@@ -28,6 +28,7 @@ VERBS = (
     "features",
     "train_clv",
     "train_churn",
+    "gate",
     "promote",
     "score",
     "report",
