@@ -49,13 +49,13 @@ class Round:
         return day_of(self.as_of, self.terms.zone).isoformat()
 
     def figures(self) -> dict[str, Any]:
-        """JSON: the figures by part."""
+        """JSON: every figure by its name, those of the foreseen changes of stage as ahead_<name>; stages a list."""
         return {
-            "customers": dict(self.customers),
-            "churn": dict(self.churn),
-            "clv": dict(self.clv),
+            **self.customers,
+            **self.churn,
+            **self.clv,
+            **{f"ahead_{name}": value for name, value in self.ahead.items()},
             "stages": [dict(row) for row in self.stages],
-            "ahead": dict(self.ahead),
         }
 
 
