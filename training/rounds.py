@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from lifestage.settings import Shop
     from training.round_state import Round
 
-DESCRIPTION = """Run the round of training.retrain as of each past month's beginning (or week's), in order, each with
-the rows before its day only, and write one page: what was promoted and what was not and why, where the data moved, and
-what became of each round's predictions. It has a folder and a tracking database of its own (var/<shop>-rounds) and
-touches nothing that serves. A round that fails is told, and the next one goes on; started again, finished rounds are
-kept."""
+DESCRIPTION = """Run the round of training.retrain as of each past month's beginning (or week's) and as of the end of
+the data, in order, each with the rows before its day only, and write one page: what was promoted and what was not and
+why, where the data moved, and what became of each round's predictions. It has a folder and a tracking database of its
+own (var/<shop>-rounds) and touches nothing that serves. A round that fails is told, and the next one goes on; started
+again, finished rounds are kept."""
 
 
 def starts(first: date, last: date, every: str) -> list[date]:
@@ -71,6 +71,8 @@ def rounds(
     earliest = feasible_from(shop, file.facts["first_row"])
     newest = day_of(file.facts["as_of"], shop.timezone)
     wanted = starts(max(first or earliest, earliest), min(last or newest, newest), every)
+    if last is None and wanted and wanted[-1] < newest:
+        wanted.append(newest)
     if not wanted:
         raise InputError(
             f"no {every} begins between {first or earliest} and {last or newest}: the history allows rounds from "

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import httpx
 import pytest
 
 from serving.app import app
+from tests.docs.blocks import Block, blocks, missing, shown_json
 from tests.serving.conftest import free_port, start
 
 ROOT = Path(__file__).parents[2]
@@ -28,33 +28,7 @@ OPERATIONS = app.openapi()["paths"]
 SHELL = {"sh", "bash", "text", "yaml"}
 
 
-@dataclass(frozen=True)
-class Block:
-    language: str
-    text: str
-    line: int
-    follower: "Block | None"
-
-    @property
-    def name(self) -> str:
-        return f"line{self.line}"
-
-
-def blocks() -> list[Block]:
-    """In the order of the page; each knows the next one, unless prose of another section is between."""
-    found: list[Block] = []
-    for match in reversed(list(re.finditer(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))):
-        line = PAGE.count("\n", 0, match.start()) + 1
-        close = found and PAGE[match.end() : _offset(found[0].line)].strip() == ""
-        found.insert(0, Block(match[1], match[2], line, found[0] if close else None))
-    return found
-
-
-def _offset(line: int) -> int:
-    return sum(len(text) + 1 for text in PAGE.split("\n")[: line - 1])
-
-
-BLOCKS = blocks()
+BLOCKS = blocks(PAGE)
 CALLS = [block for block in BLOCKS if block.language == "bash"]
 COMMANDS = [
     line
@@ -68,33 +42,6 @@ def operation(call: str) -> str:
     """The operation that a block asks for, as the OpenAPI description names it."""
     path = call.partition(ADDRESS)[2].split()[0].strip("'\"")
     return re.sub(r"/v1/customers/[^/:]+$", "/v1/customers/{customer_id}", path)
-
-
-def shown_json(text: str) -> Any:
-    """What a block shows, without its `...`."""
-    text = re.sub(r",\s*\.\.\.(?=\s*[\]}])|\.\.\.\s*,?", "", text)
-    return json.loads(text)
-
-
-def missing(shown: Any, got: Any, where: str = "answer") -> list[str]:
-    """What the page shows and the answer has not, or has as another kind of thing; null may stand for anything."""
-    if shown is None or got is None:
-        return []
-    if isinstance(shown, bool) or isinstance(got, bool) or not isinstance(shown, int | float):
-        if type(shown) is not type(got):
-            return [f"{where}: {type(shown).__name__} is shown, {type(got).__name__} came"]
-    elif not isinstance(got, int | float):
-        return [f"{where}: a number is shown, {type(got).__name__} came"]
-    if isinstance(shown, dict):
-        absent = [f"{where}.{name}: did not come" for name in shown.keys() - got.keys()]
-        both = shown.keys() & got.keys()
-        return absent + [
-            fault for name in both for fault in missing(shown[name], got[name], f"{where}.{name}")
-        ]
-    if isinstance(shown, list):
-        pairs = zip(shown, got, strict=False)
-        return [fault for a, b in pairs for fault in missing(a, b, f"{where}[]")]
-    return []
 
 
 def called(call: str, address: str, ids: dict[str, str], **environment: str) -> tuple[int, str]:

@@ -66,7 +66,7 @@ def test_a_failed_round_is_told_and_the_next_goes_on(
         "training.backtest.backtest", lambda *_: {"runs": [], "sentences": ["All came true."]}
     )
     made = rehearsal(config, tmp_path / "out")
-    done = rounds(made, date(2025, 10, 2), date(2026, 1, 1), "month")
+    done = rounds(made, date(2025, 10, 2), None, "month")
     assert asked == [date(2025, 11, 1), date(2025, 12, 1), date(2026, 1, 1)]
     assert [r.as_of for r in done] == ["2025-12-01", "2026-01-01"]
     assert "2025-11-01  FAILED: the shop was closed" in capsys.readouterr().out
