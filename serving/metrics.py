@@ -5,11 +5,12 @@ value that callers choose.
 """
 
 import time
+from bisect import bisect_left
+from collections import Counter as Counted
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -84,15 +85,14 @@ def observe_scores(table: pa.Table) -> None:
     """The distribution of what a block of schemas.SCORE says; costs the same for one row and for many."""
     made = instruments()
     made.scored.inc(len(table))
-    churn = table.column("churn_probability").drop_null().to_numpy()
-    if len(churn):
+    churn = [value for value in table.column("churn_probability").to_pylist() if value is not None]
+    if churn:
         # The instrument takes one value at a time; its counters take them all.
-        places = np.searchsorted(TENTHS, churn)
-        for place, count in zip(*np.unique(places, return_counts=True), strict=True):
-            made.churn._buckets[int(place)].inc(int(count))
-        made.churn._sum.inc(float(churn.sum()))
-    for entry in pc.value_counts(table.column("stage")).to_pylist():
-        made.staged.labels(_known(entry["values"], made.stages)).inc(entry["counts"])
+        for place, count in Counted(bisect_left(TENTHS, value) for value in churn).items():
+            made.churn._buckets[place].inc(count)
+        made.churn._sum.inc(sum(churn))
+    for stage, count in Counted(table.column("stage").to_pylist()).items():
+        made.staged.labels(_known(stage, made.stages)).inc(count)
 
 
 def _known(stage: str | None, stages: set[str]) -> str:

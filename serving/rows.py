@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic_core import to_json as dump
 
+from lifestage.lifecycle.blocks import one_array
 from lifestage.localtime import instant_text
 
 FEW = 64
@@ -20,17 +21,18 @@ def rows(table: pa.Table) -> list[dict[str, Any]]:
     return [dict(zip(names, values, strict=False)) for values in zip(*columns, strict=True)]
 
 
-def _plain(column: pa.ChunkedArray) -> list[Any]:
+def _plain(chunked: pa.ChunkedArray) -> list[Any]:
+    column = one_array(chunked)
     if not pa.types.is_timestamp(column.type):
         return list(column.to_pylist())
-    instants = column.cast(pa.int64()).to_pylist()
+    instants = column.view(pa.int64()).to_pylist()
     if len(distinct := set(instants)) > FEW:
         return _texts(column)
     text = {t: instant_text(t) for t in distinct if t is not None}
     return [text.get(t) for t in instants]
 
 
-def _texts(column: pa.ChunkedArray) -> list[str | None]:
+def _texts(column: pa.Array) -> list[str | None]:
     """`instant_text` of each, by Arrow."""
     written = column.cast(pa.timestamp("us")).cast(pa.string())  # "1998-07-01 04:00:00.000000"
     written = pc.replace_substring(pc.replace_substring(written, " ", "T"), ".000000", "")

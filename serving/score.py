@@ -26,6 +26,7 @@ from serving.rows import rows, to_json
 from serving.state import State
 
 NO_REASONS = Reasons(top=0)
+NOBODY = PREVIOUS.empty_table()
 
 
 @dataclass(slots=True)
@@ -214,5 +215,7 @@ def previous_stages(customers: Sequence[Customer] | Sequence[Scored], zone: str,
         instants.append(since)
         names.append(identifier(customer["customer_id"]))
         stages.append(given["stage"])
-    began = pa.array(instants, pa.int64()).cast(PREVIOUS.field("stage_since").type)
+    if not names:
+        return NOBODY
+    began = pa.array(instants, pa.int64()).view(PREVIOUS.field("stage_since").type)
     return pa.table([pa.array(names, pa.string()), pa.array(stages, pa.string()), began], schema=PREVIOUS)

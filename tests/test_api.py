@@ -35,6 +35,20 @@ def test_the_release_is_on_disk_and_current(release: Release, orders: pd.DataFra
     pd.testing.assert_frame_equal(first, second, check_exact=True)
 
 
+def test_the_churn_model_alone_is_the_release_s(release: Release, orders: pd.DataFrame) -> None:
+    fitted = lifestage.fit_churn(
+        orders,
+        timezone="Asia/Shanghai",
+        currency="CNY",
+        churn={"horizon_days": 60, "train_cutoffs": 2},
+        profit={"contact_cost": 1, "offer_cost": 5, "success_rate": 0.1},
+    )
+    assert fitted.evaluation.metrics() == pytest.approx(release.manifest["metrics"]["shop-churn"])
+    assert fitted.shipped.model.features == release.churn.features
+    assert fitted.profit is not None
+    assert fitted.profit.customers == len(fitted.evaluation.churned) == len(fitted.test)
+
+
 def test_score_equals_the_service_s_way_bit_for_bit(release: Release, orders: pd.DataFrame) -> None:
     scores = lifestage.score(release, orders, as_of="2024-11-01").set_index("customer_id")
     as_of = int(pd.Timestamp("2024-11-01", tz="Asia/Shanghai").timestamp()) * 1_000_000

@@ -8,9 +8,8 @@ is removed. Killed before the pointer moved, nothing has happened; killed after,
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from training.command import now, say
 
@@ -28,8 +27,7 @@ class Registry(Protocol):
     def alone(self, shop: str, clock: Any, sleep: Any) -> Any: ...
 
 
-@dataclass(frozen=True)
-class Move:
+class Move(NamedTuple):
     """A model's champion changes from the version that was read to another."""
 
     model: str
@@ -38,12 +36,11 @@ class Move:
     version: str
     previous: str | None = None
     """What the alias `previous` shall name; None takes it away."""
-    tags: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    tags: Mapping[str, Mapping[str, str | None]] | None = None
     """Version -> tags to set (None: to remove)."""
 
 
-@dataclass(frozen=True)
-class Switch:
+class Switch(NamedTuple):
     """Everything that a promotion or a rollback changes."""
 
     action: str
@@ -60,7 +57,7 @@ def switch(releases: Path, shop: str, registry: Registry, wanted: Switch) -> Non
     with release.locked(releases), registry.alone(shop, time.time, time.sleep):
         settle(releases, registry)
         _compare(releases, registry, wanted)
-        intent = {**asdict(wanted), "moves": [asdict(move) for move in wanted.moves], "at": now()}
+        intent = {**wanted._asdict(), "moves": [move._asdict() for move in wanted.moves], "at": now()}
         _write(releases / INTENT, intent)
         release.point_to(releases, wanted.release, expected=wanted.before)
         _follow(releases, registry, intent)
@@ -119,7 +116,7 @@ def _follow(releases: Path, registry: Registry, intent: Mapping[str, Any]) -> No
         if champion not in (move["before"], move["version"]):
             say(f"note: {model} version {champion} was made champion elsewhere meanwhile; it stays")
             continue
-        for version, tags in move["tags"].items():
+        for version, tags in (move["tags"] or {}).items():
             registry.tag(model, version, tags)
         if move["version"] != move["before"]:
             registry.point(model, PREVIOUS, move["previous"])

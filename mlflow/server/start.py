@@ -13,6 +13,8 @@ from urllib.parse import quote, urlsplit
 NEEDED = ("MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_AUTH_ADMIN_PASSWORD")
 PERMISSIONS = ("READ", "USE", "EDIT", "MANAGE", "NO_PERMISSIONS")
 LEAST_LETTERS = 12
+REMEMBERED_SECONDS = 60
+"""A password that was changed, or a user who was removed, may still be let in for so long."""
 
 
 def database() -> str:
@@ -48,6 +50,8 @@ def log_in_file(uri: str) -> Path:
         f"default_permission = {permission()}",
         f"database_uri = {uri.replace('%', '%%')}",  # a configparser file
         "admin_username = admin",
+        # Hashing a password is slow on purpose, and a training asks some hundred times: once a minute is enough.
+        f"auth_cache_ttl_seconds = {REMEMBERED_SECONDS}",
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth",
     ]
     file.touch(mode=0o600)

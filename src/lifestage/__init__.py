@@ -1,15 +1,15 @@
 """Lifestage: churn and customer-lifetime-value scores, lifecycle stages and the next action for every customer.
 
-For Python users: `fit`, `fit_clv`, `load`, `score` and `stage` take and give pandas frames; the functions underneath
-are those of the training scripts and of the service.
+For Python users: `fit`, `fit_churn`, `fit_clv`, `load`, `score` and `stage` take and give pandas frames; the functions
+underneath are those of the training scripts and of the service.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lifestage.api import fit, fit_clv, load, score, stage
+    from lifestage.api import fit, fit_churn, fit_clv, load, score, stage
 
-__all__ = ["fit", "fit_clv", "load", "score", "stage"]
+__all__ = ["fit", "fit_churn", "fit_clv", "load", "score", "stage"]
 
 
 def __dir__() -> list[str]:

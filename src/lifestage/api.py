@@ -16,7 +16,7 @@ from lifestage import engines, fitting, settings
 from lifestage import release as releases
 from lifestage.decision import condition_columns, finish
 from lifestage.errors import InputError
-from lifestage.fitting import FittedClv, Progress, fit_churn, learn_features, silent
+from lifestage.fitting import FittedChurn, FittedClv, Progress, learn_features, silent
 from lifestage.history_file import HistoryFile
 from lifestage.lifecycle import policy as policies
 from lifestage.localtime import midnight
@@ -112,7 +112,7 @@ def fit(
         spec = learn_features(config, file, progress)
         policy = policies.load(config.policy, spec)
         clv = fitting.fit_clv(config, file, progress) if transactions is not None else None
-        churn = fit_churn(config, file, progress, spec=spec)
+        churn = fitting.fit_churn(config, file, progress, spec=spec)
         if clv is not None:
             clv.shipped.save(folder / "clv", {"metrics": clv.evaluation.metrics()})
         churn.shipped.model.save(folder / "churn", {"metrics": churn.evaluation.metrics()})
@@ -142,6 +142,36 @@ def fit(
         )
     releases.point_to(Path(into), name)
     return releases.load(Path(into) / name)
+
+
+def fit_churn(
+    transactions: pd.DataFrame | None = None,
+    *,
+    customers: pd.DataFrame | None = None,
+    events: pd.DataFrame | None = None,
+    feedback: pd.DataFrame | None = None,
+    identities: pd.DataFrame | None = None,
+    subscriptions: pd.DataFrame | None = None,
+    labels: pd.DataFrame | None = None,
+    as_of: date | str | None = None,
+    shop: str = "shop",
+    timezone: str = "UTC",
+    currency: str = "USD",
+    progress: Progress = silent,
+    **options: Any,
+) -> FittedChurn:
+    """Train the churn model alone: both fits, the graded customers, the grade, and the figures for churn.plots.
+
+    Arguments as in `fit`; profit={"contact_cost": 1, "offer_cost": 5, "success_rate": 0.1} adds what lists of
+    customers would have earned. Raises InputError.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        others = {"customers": customers, "events": events, "feedback": feedback}
+        others |= {"identities": identities, "subscriptions": subscriptions, "labels": labels}
+        frames = _given(transactions, others)
+        config = _shop(frames, folder, {"shop": shop, "timezone": timezone, "currency": currency, **options})
+        return fitting.fit_churn(config, _history(config, folder, _instant(as_of, timezone)), progress)
 
 
 def fit_clv(

@@ -5,7 +5,6 @@ of customer_id, with the facts in `facts.json`.
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -107,7 +106,7 @@ def _read(place: tuple[str, int], columns: list[str] | None = None) -> pa.Table:
 
 def _metadata(path: str | Path) -> pq.FileMetaData:
     """The footer of a file, read once: it holds every block, so that reading it for each would take their square."""
-    about = os.stat(path)
+    about = Path(path).stat()
     return _read_metadata(str(path), (about.st_ino, about.st_size, about.st_mtime_ns))
 
 

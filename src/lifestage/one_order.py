@@ -1,6 +1,7 @@
 """What is said in the reasons of a customer with one order: on what their P(alive) rests."""
 
 from collections.abc import Collection
+from functools import cache
 
 from lifestage.clv.families import LABELS
 from lifestage.lifecycle.columns import SCORES
@@ -27,8 +28,13 @@ def of_one_order(columns: Collection[str], order_model: str | None, language: st
 
     None without an order model, or where `columns`, which a caller may have chosen, do not tell who they are.
     """
-    if order_model is None or not set(columns) >= ONE_ORDER_READS:
+    if order_model is None or not ONE_ORDER_READS.issubset(columns):
         return ()
+    return _speakers(order_model, language)
+
+
+@cache
+def _speakers(order_model: str, language: str) -> tuple[Speaker, ...]:
     template = (UNTOLD if order_model == ALIVE_UNTIL_LEFT else JUDGED)[language].format(
         model=LABELS[order_model]
     )

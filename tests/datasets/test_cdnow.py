@@ -25,6 +25,18 @@ def test_raw_rows() -> None:
     ]
 
 
+def test_orders_are_ready_to_fit() -> None:
+    orders = cdnow.orders()
+    assert list(orders.columns) == ["customer_id", "ordered_at", "amount"]
+    assert (len(orders), orders["customer_id"].nunique()) == (69_659, 23_570)
+    first = orders.iloc[0]
+    assert (first["customer_id"], first["amount"]) == ("00001", 11.77)
+    assert first["ordered_at"].date() == date(1997, 1, 1)
+    assert orders["ordered_at"].max().date() == date(1998, 6, 30)
+    assert round(orders["amount"].sum()) == 2_500_316
+    assert (orders["ordered_at"].dt.normalize() == orders["ordered_at"]).all()
+
+
 def test_the_sample_is_the_papers() -> None:
     sample = cdnow.sample_summary()
     assert sample.column_names == ["ID", "frequency", "recency", "T"]

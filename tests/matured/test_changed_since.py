@@ -209,7 +209,7 @@ def test_forecasts_that_knew_everything_are_perfect(shop: Shop) -> None:
     assert one.clv["value_top_share"] == pytest.approx(one.clv["value_top_share_best"])
 
 
-def test_probabilities_that_are_true_stay_within_chance(shop: Shop) -> None:
+def test_probabilities_that_are_true_stay_within_chance() -> None:
     rng = np.random.default_rng(0)
     p = rng.beta(2, 5, 20_000)
     found = churn_figures(p, rng.random(20_000) < p)

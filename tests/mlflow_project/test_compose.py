@@ -142,4 +142,5 @@ def test_the_log_in_reads_the_database_of_the_runs(monkeypatch: pytest.MonkeyPat
     url = make_url(read.database_uri)
     assert (url.password, url.host, url.database) == ("p@ss/w%o:rd", "database", "runs")
     assert (read.default_permission, read.admin_username, read.admin_password) == ("READ", "admin", None)
+    assert read.auth_cache_ttl_seconds == 60
     assert file.stat().st_mode & 0o077 == 0

@@ -62,14 +62,22 @@ RUNS = [
         "release": "shop-1",
         "complete": {"churn": True, "clv": False},
         "figures": {
-            "eligible": 900.0,
-            "predicted_rate": 0.4,
-            "observed_rate": 0.5,
-            "calibration_error": 0.1,
-            "roc_auc": None,
+            "churn": {
+                "eligible": 900.0,
+                "predicted_rate": 0.4,
+                "observed_rate": 0.5,
+                "calibration_error": 0.1,
+                "roc_auc": None,
+            },
+            "clv": {},
         },
     },
-    {"as_of": "2025-02-01", "release": "shop-1", "complete": {"churn": False, "clv": False}, "figures": {}},
+    {
+        "as_of": "2025-02-01",
+        "release": "shop-1",
+        "complete": {"churn": False, "clv": False},
+        "figures": {"churn": {}, "clv": {}},
+    },
 ]
 PAGE = rounds_page("<shop>", [FIRST, KEPT, REFUSED, FAILED], RUNS, ["Of 1 round, <all> came true."])
 

@@ -38,11 +38,10 @@ def as_user(monkeypatch: pytest.MonkeyPatch, user: str, password: str) -> None:
 def script(
     folder: Path, who: tuple[str, str] | None, verb: str, *args: str
 ) -> "subprocess.CompletedProcess[str]":
-    """python -m training.<verb> as somebody with a user of the server's, or without one."""
+    """python -m training.<verb> as a user of the server's."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING")}
     env["PYTHONPATH"] = f"{ROOT}{os.pathsep}{ROOT / 'src'}"
-    if who is not None:
-        env |= {"MLFLOW_TRACKING_USERNAME": who[0], "MLFLOW_TRACKING_PASSWORD": who[1]}
+    env |= {"MLFLOW_TRACKING_USERNAME": who[0], "MLFLOW_TRACKING_PASSWORD": who[1]}
     return subprocess.run(
         [sys.executable, "-m", f"training.{verb}", "--config", "shop.yaml", *args],
         cwd=folder,
@@ -78,6 +77,7 @@ def shop(tracking: Tracking, tmp_path_factory: pytest.TempPathFactory) -> Path:
     document["tracking_uri"] = tracking.url
     document["churn"] |= {"train_cutoffs": 2}
     document["readiness"] = {"accept_unready": True}
+    document["scoring"] = {"flow_months": 0}
     (folder / "shop.yaml").write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
     done = script(folder, ANA, "pipeline")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -134,22 +134,13 @@ def test_a_search_nests_its_trials(shop: Path, tracking: Tracking, monkeypatch: 
     assert len(client.search_runs([experiment.experiment_id], inside)) == 2
 
 
-@pytest.mark.parametrize(
-    ("who", "expected"),
-    [
-        (
-            ("ana", "wrong"),
-            "refuses user 'ana' with this password; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_",
-        ),
-        (None, "asks for a user and a password; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
-    ],
-)
-def test_a_stranger_is_refused_before_any_work(
-    shop: Path, tracking: Tracking, who: tuple[str, str] | None, expected: str
-) -> None:
-    done = script(shop, who, "train_clv")
+def test_a_stranger_is_refused_before_any_work(shop: Path, tracking: Tracking) -> None:
+    done = script(shop, ("ana", "wrong"), "train_clv")
     assert done.returncode == 2
     assert done.stdout == ""
+    expected = (
+        "refuses user 'ana' with this password; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in"
+    )
     assert done.stderr.startswith(f"error: tracking_uri: {tracking.url} {expected}")
     assert done.stderr.count("\n") == 1
 
@@ -162,13 +153,41 @@ def test_who_may_only_look_is_told_what_to_ask_for(
     tracker = Tracker(tracking.url)
     with (
         pytest.raises(
-            InputError, match=r"does not permit this to user 'ben'; ask who keeps the server for .* EDIT"
+            InputError, match=r"does not permit this to user 'ben'; ask who keeps the server for .* MANAGE"
         ),
         tracker.run("shop", "clv", {}),
     ):
         raise AssertionError("no run was to begin")
     with pytest.raises(InputError, match="does not permit this to user 'ben'"):
         tracker.alias(tracker.version("shop-clv", "champion"), "challenger")
+
+
+@pytest.mark.usefixtures("shop")
+def test_to_promote_what_another_made_asks_for_manage(
+    tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_user(monkeypatch, ADMIN, PASSWORD)
+    people = AuthServiceClient(tracking.url)
+    people.create_user("cyn", "is-given-more-and-more")
+    experiment = mlflow.MlflowClient(tracking.url).get_experiment_by_name("shop").experiment_id
+
+    def give(permission: str) -> None:
+        as_user(monkeypatch, ADMIN, PASSWORD)
+        people.grant_user_permission("cyn", "experiment", experiment, permission)
+        people.grant_user_permission("cyn", "registered_model", "shop-clv", permission)
+        as_user(monkeypatch, "cyn", "is-given-more-and-more")
+
+    give("EDIT")
+    tracker = Tracker(tracking.url)
+    with tracker.run("shop", "clv", {}):
+        pass
+    champion = tracker.version("shop-clv", "champion")
+    tracker.alias(champion, "tried")
+    with pytest.raises(InputError, match=r"does not permit this to user 'cyn'; .* MANAGE"):
+        tracker.point("shop-clv", "tried", None)
+    give("MANAGE")
+    tracker.point("shop-clv", "tried", None)
+    assert tracker.aliased("shop-clv", "tried") is None
 
 
 def test_a_server_lost_while_promoting_leaves_the_release_and_the_aliases(
@@ -182,6 +201,7 @@ def test_a_server_lost_while_promoting_leaves_the_release_and_the_aliases(
     changed = settings.load("shop.yaml").model_copy(update={"policy": str(policy)})
     before = pointer(shop)
     collect = references.collect
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 
     def lost(*args: object, **kwargs: object) -> object:
         tracking.kill()
@@ -224,6 +244,7 @@ def test_a_server_lost_while_training_registers_nothing(
 ) -> None:
     """The last one: the server stays away."""
     as_user(monkeypatch, *ANA)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     monkeypatch.chdir(shop)
     before = versions(tracking)
     monkeypatch.setattr(Run, "figure", lambda *_: tracking.kill())

@@ -53,7 +53,7 @@ def test_what_it_says_follows_the_block(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_its_error_is_the_blocks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hold(tmp_path)
-    with pytest.raises(InputError, match="sources.transactions: is missing"), beside(refuse, tmp_path):
+    with pytest.raises(InputError, match=r"sources\.transactions: is missing"), beside(refuse, tmp_path):
         pass
     assert "so far" in capsys.readouterr().out
 

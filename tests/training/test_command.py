@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lifestage import bundle, release
 from training.command import disk_fault, main, parser, python, runnable
-from training.promote import go_back
+from training.rollback import go_back
 
 ROOT = Path(__file__).parents[2]
 VERBS = sorted(
@@ -76,16 +77,20 @@ def test_a_python_without_what_our_package_needs_is_told_so() -> None:
 
 
 def test_the_way_back_prints_what_the_way_forward_does(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("lifestage.release.point_to", lambda *_: None)
+    for name in ("shop-1", "shop-2"):
+        bundle.write(tmp_path / name, "release", {"policy.yaml": name.encode()}, {})
+        release.point_to(tmp_path, name)
 
     class Shop:
-        releases = None
+        releases = tmp_path
 
     go_back(Shop(), "shop-1", "my.yaml")  # type: ignore[arg-type]
+    assert release.current(tmp_path).name == "shop-1"
     told = capsys.readouterr().out
     assert "release shop-1 is current again" in told
+    assert "its policy came back with it" in told
     assert f"{python()} -m training.score --config my.yaml    # gives every stored customer" in told
     assert (
         f"{python()} -m training.score --config my.yaml --flow-months 12    # stages the past months" in told

@@ -215,7 +215,8 @@ class ClvModel:
             points = clock.days(some.cutoff_day, points)
             found |= {name: point[number] for name, point in zip(QUANTILES, points, strict=True)}
         if not SPEND_POINTS.keys().isdisjoint(wanted):
-            found |= self._spend_points(params, some, (t_x, T), horizon, p_alive, wanted)
+            known = {"alive": p_alive, "expected": orders[number]}
+            found |= self._spend_points(params, some, (t_x, T), horizon, wanted=wanted, **known)
         return found
 
     def _spend_points(
@@ -224,16 +225,20 @@ class ClvModel:
         some: Summary,
         times: tuple[Floats, Floats],
         horizon: float,
-        alive: Floats | None = None,
+        *,
         wanted: Collection[str] = tuple(SPEND_POINTS),
+        **known: Floats,
     ) -> dict[str, Floats]:
-        """Quantiles of spend: in spend units they hang on (x, t_x, T) alone, so once per distinct history."""
+        """Quantiles of spend: in spend units they hang on (x, t_x, T) alone, so once per distinct history.
+
+        known: `alive` and `expected` of `order_laws`, where they are.
+        """
         t_x, T = times
         index, number = once(some.frequency, t_x, T)
         x = some.frequency[index]
         shape, p = spend_law.unit_shape(self.gamma_gamma, x), self.gamma_gamma.p
-        known = None if alive is None else alive[index]
-        laws = order_laws(self.family, params, (x, t_x[index], T[index]), horizon, alive=known)
+        theirs = {name: values[index] for name, values in known.items()}
+        laws = order_laws(self.family, params, (x, t_x[index], T[index]), horizon, **theirs)
         asked = {name: share for name, share in SPEND_POINTS.items() if name in wanted}
         shares, found = tuple(asked.values()), np.empty((len(asked), len(index)))
         for rows, counts in spend_law.joined(laws):

@@ -26,17 +26,19 @@ def order_laws(
     horizon: float,
     *,
     alive: Floats | None = None,
+    expected: Floats | None = None,
 ) -> Iterator[tuple[Ints, Floats]]:
     """Rows, and P(0 ... N orders within the horizon) of each, float64[N + 1, rows], until every row was given.
 
-    histories: x, t_x, T. alive: `probability_alive` of each, where it is known already. N is a power of two that
-    hangs on the customer alone, never on who stands beside, so that whatever is made of a law has the same bits in
-    any block. Raises InputError where 65,536 orders do not hold a customer's future.
+    histories: x, t_x, T. alive: `probability_alive`, expected: `expected_purchases_given_alive` of each, where they are
+    known already. N is a power of two that hangs on the customer alone, never on who stands beside, so that whatever is
+    made of a law has the same bits in any block. Raises InputError where 65,536 orders do not hold a customer's future.
     """
     x, t_x, T = histories
     alive = family.probability_alive(params, x, t_x, T) if alive is None else alive
-    index, number = once(x, T)  # given alive the future hangs on them alone
-    expected = family.expected_purchases_given_alive(params, horizon, x[index], T[index])[number]
+    if expected is None:
+        index, number = once(x, T)  # given alive the future hangs on them alone
+        expected = family.expected_purchases_given_alive(params, horizon, x[index], T[index])[number]
     least = np.maximum(2.0 * expected + 6.0, 8.0)
     size = np.exp2(np.ceil(np.log2(least)))
     waiting = np.arange(len(x))

@@ -7,11 +7,15 @@ The files lie inside the `lifetimes` package. They are read as files: importing 
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.csv as pc
 
 from lifestage.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = ("customer_id", "date", "number_of_cds", "dollar_value")
 
@@ -36,6 +40,20 @@ def load() -> pa.Table:
     columns = zip(*rows, strict=True)
     return pa.table(
         {name: pa.array(column, pa.string()) for name, column in zip(COLUMNS, columns, strict=True)}
+    )
+
+
+def orders() -> "pd.DataFrame":
+    """One row per purchase, as `lifestage.fit` takes it: customer_id (text), ordered_at (day), amount (US dollars)."""
+    import pandas as pd
+
+    raw = load()
+    return pd.DataFrame(
+        {
+            "customer_id": raw["customer_id"].to_pylist(),
+            "ordered_at": pd.to_datetime(raw["date"].to_pylist(), format="%Y%m%d"),
+            "amount": [float(value) for value in raw["dollar_value"].to_pylist()],
+        }
     )
 
 

@@ -92,8 +92,13 @@ def bin_names(bins: Bins) -> list[str]:
     names = []
     for i, edge in enumerate(bins.edges):
         below = bins.edges[i - 1] if i else -np.inf
-        alone = np.nextafter(edge, -np.inf) == below
-        names.append(number(edge) if alone else f"to {number(edge)}")
+        above = bins.edges[i + 1] if i + 1 < len(bins.edges) else np.inf
+        if np.nextafter(edge, -np.inf) == below:
+            names.append(number(edge))
+        elif np.nextafter(above, -np.inf) == edge:
+            names.append(f"< {number(above)}")
+        else:
+            names.append(f"to {number(edge)}")
     return [*names, f"> {number(bins.edges[-1])}" if bins.edges else "any", "unknown"]
 
 

@@ -24,12 +24,11 @@ SCORES = (
     "expected_orders",
     "expected_order_value",
     "p_order",
-    "spend_high",
     "clv",
 )
 STAGE = "stage"
-MOST = 8_000
-"""Customers drawn: the shares of so many are known to a few tenths of a per cent."""
+MOST = 5_000
+"""Customers drawn: what chance alone makes of so many lies far below every limit, and a million cost no more."""
 ORDERS, NEW = "transactions", "new customers"
 
 
@@ -83,17 +82,18 @@ def join_watched(parts: Sequence[Watched]) -> Watched:
 def watch(
     blocks: Iterable[History],
     instants: Sequence[int],
-    until: int,
+    until: int | None,
     release: Release,
     *,
     share: float = 1.0,
     progress: Callable[[int], None] | None = None,
 ) -> Watched:
-    """Features, scores and stages of a share of the customers at each instant; all rows before `until` by day."""
+    """Features, scores and stages of a share of the customers at each instant; all rows before `until` by day
+    (None: they are not counted)."""
     drawn, rows = [], []
     for history in blocks:
         drawn.append(customers_drawn(history, share))
-        rows.append(rows_by_day(history, until))
+        rows.append({} if until is None else rows_by_day(history, until))
         if progress is not None:
             progress(len(history))
     some = joined(drawn)  # staging a few customers costs as much as staging many

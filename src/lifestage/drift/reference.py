@@ -39,7 +39,7 @@ def make_reference(
     as_of = int(file.facts["as_of"])
     first = int(file.facts["first_row"]) + SETTLED_DAYS * DAY
     instants, training = instants_of(training_cutoffs(churn_manifest, file.zone), first, as_of, file.zone)
-    seen = watch(file, instants, as_of, release, share=share_of(file.customers), progress=progress)
+    seen = watch(file, instants, None, release, share=share_of(file.customers), progress=progress)
     report = rows_kept_and_rejected(file.facts["report"])
     return make_profile(seen.at, training, release.policy.label, report)
 

@@ -26,7 +26,8 @@ def number(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    return f"{share:.0%}" if 0.1 <= share <= 0.9 else f"{share:.1%}"
+    """Whole per cent, and one decimal near 0 and 1."""
+    return f"{share:.0%}" if 0.1 <= share <= 0.9 or share < 0.0005 or share >= 0.9995 else f"{share:.1%}"
 
 
 def moved(movement: Movement) -> str:

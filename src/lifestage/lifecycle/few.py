@@ -72,7 +72,7 @@ def _inputs(
 ) -> Iterator[Row]:
     was, since = held
     n, present = columns.num_rows, set(columns.schema.names)
-    values = {"previous_stage": was.to_pylist(), "stage_since": since.cast(pa.int64()).to_pylist()}
+    values = {"previous_stage": was.to_pylist(), "stage_since": since.view(pa.int64()).to_pylist()}
     ranks = [
         _values(typed(columns.column(name), pa.float64())) if name in present else [None] * n for name in RFM
     ]

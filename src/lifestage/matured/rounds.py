@@ -104,7 +104,7 @@ def _later(run: PastRun, runs: Sequence[PastRun], until: int) -> Later | None:
     """The next run of the same policy, where the data reach it."""
     for other in runs:
         if run.as_of < other.as_of <= until and other.terms.policy == run.terms.policy:
-            return Later(str(other.folder), other.as_of)
+            return Later(str(other.folder.resolve()), other.as_of)
     return None
 
 
@@ -125,7 +125,7 @@ def _judge(run: PastRun, history: HistoryFile, later: Later | None, progress: Pr
         now=int(history.facts["as_of"]),
         later=later,
     )
-    rows = matched(history, str(run.folder), asked, progress=progress)
+    rows = matched(history, str(run.folder.resolve()), asked, progress=progress)
     churn, lines = _churn(rows) if complete["churn"] else ({}, None)
     clv = value_figures(rows) if complete["clv"] else {}
     customers = {

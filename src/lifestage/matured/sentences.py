@@ -154,14 +154,21 @@ def _value(rounds: Sequence[Round]) -> Words:
         off = f" ({100 * (foreseen / came - 1):+.0f} %)" if came else ""
         return f"{foreseen:,.0f} / {came:,.0f}{off}"
 
+    def rule(name: str) -> str:
+        came = sum(r.clv[f"{name}_actual"] for r in last)
+        off = sum(r.clv[f"{name}_actual"] * r.clv.get(f"rate_{name}_error_percent", 0.0) for r in last)
+        return f"{off / came:+.0f} %" if came else "-"
+
     better = sum(r.clv["orders_rmse"] < r.clv["rate_orders_rmse"] for r in rounds)
     many = f"{_rounds(len(last))} from {last[0].day} on"
     return Words(
         f"Foreseen / came within {days} days, last quarter ({many}): orders {total('orders')}, spend {total('spend')} "
-        f"{currency}, CLV {total('value')} {currency}. Each customer's orders were nearer (mean square) than by "
+        f"{currency}, CLV {total('value')} {currency} (orders and spend by everybody's own past rate: "
+        f"{rule('orders')}, {rule('spend')}). Each customer's orders were nearer (mean square) than by "
         f"their own past rate in {better} of {_rounds(len(rounds))}.",
         f"{days}天内预测／实际，最近一季（自{last[0].day}起{len(last)}轮）：订单{total('orders')}，"
-        f"消费{total('spend')} {currency}，CLV {total('value')} {currency}。"
+        f"消费{total('spend')} {currency}，CLV {total('value')} {currency}"
+        f"（按客户自身历史频率：订单{rule('orders')}，消费{rule('spend')}）。"
         f"{len(rounds)}轮中有{better}轮的人均订单误差（均方）小于按客户自身历史频率推算。",
     )
 

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jinja2 import Undefined
+
 from lifestage.churn.grade import COLUMN
 from lifestage.pages import Words, environment
 from lifestage.pages.svg import inline_svg
@@ -89,9 +91,15 @@ def _measured(r: Told) -> str:
     return _number(own) if other is None else f"{_number(own)} : {_number(other)}"
 
 
-def _number(value: float | None, places: int = 3) -> str:
-    return LACKING if value is None else f"{value:,.{places}f}".replace("-", "−")
+def _number(value: float | Undefined | None, places: int = 3) -> str:
+    return (
+        LACKING if value is None or isinstance(value, Undefined) else f"{value:,.{places}f}".replace("-", "−")
+    )
 
 
-def _percent(value: float | None, places: int = 1) -> str:
-    return LACKING if value is None else f"{100 * value:.{places}f} %".replace("-", "−")
+def _percent(value: float | Undefined | None, places: int = 1) -> str:
+    return (
+        LACKING
+        if value is None or isinstance(value, Undefined)
+        else f"{100 * value:.{places}f} %".replace("-", "−")
+    )

@@ -69,10 +69,11 @@ def quality_figure(rounds: Sequence[Told]) -> Figure | None:
 
 def outcomes_figure(runs: Sequence[Mapping[str, Any]]) -> Figure | None:
     """Share of leavers foreseen and seen of each run whose horizon has passed."""
+    told = [(run["as_of"], run["figures"]["churn"]) for run in runs if run["complete"]["churn"]]
     points = [
-        (_day(run["as_of"]), run["figures"]["predicted_rate"], run["figures"]["observed_rate"])
-        for run in runs
-        if run["complete"]["churn"] and run["figures"].get("predicted_rate") is not None
+        (_day(as_of), found["predicted_rate"], found["observed_rate"])
+        for as_of, found in told
+        if found.get("predicted_rate") is not None
     ]
     if not points:
         return None

@@ -101,7 +101,7 @@ def explained(uri: str, error: Exception) -> str:
     if code == "PERMISSION_DENIED" or status == 403:
         said = (
             f"does not permit this to user '{os.environ.get('MLFLOW_TRACKING_USERNAME', '')}'; ask who keeps the "
-            "server for the permission EDIT on the shop's experiment and models"
+            "server for the permission MANAGE on the shop's experiment and models"
         )
     elif due_to(requests.exceptions.SSLError):
         said = (

@@ -103,7 +103,9 @@ def reasons(
     """
     names, spec = model.features, model.spec
     n, which = len(wanted), np.flatnonzero(wanted)
-    if not len(which) or top < 1:
+    if not len(which):
+        return pa.nulls(n, pa.list_(REASON))
+    if top < 1:
         empty = pa.array([[]] * len(which), pa.list_(REASON))
         return _spread(empty.offsets, empty.values, wanted)
     columns = features if len(which) == n else {name: values[which] for name, values in features.items()}

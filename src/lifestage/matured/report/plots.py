@@ -58,7 +58,7 @@ def level(rounds: Sequence[Round]) -> Figure:
 
 def reliability(rounds: Sequence[Round]) -> Figure:
     """Predicted against observed in ten bins of equal mass, a line a round; the newest is bold."""
-    figure, axes = canvas("Are the probabilities true?", "foreseen", "left", (5.2, 4.6))
+    figure, axes = canvas("Are the probabilities true?", "foreseen", "left", (6.4, 4.4))
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfect")
     last = len(rounds) - 1
     for i, one in enumerate(rounds):
