@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
+import cloudpickle
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -191,7 +192,7 @@ class Elsewhere:
     """A cluster of one machine: work and results travel as they would to another."""
 
     def map(self, work: Callable[[Any], pa.Table], items: Sequence[Any]) -> Iterator[pa.Table]:
-        packed = pickle.dumps(work)
+        packed = cloudpickle.dumps(work)  # as Spark does
         return (pickle.loads(packed)(item) for item in items)  # noqa: S301
 
 
