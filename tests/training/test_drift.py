@@ -208,7 +208,7 @@ def test_a_cluster_sees_the_same(shop: Path) -> None:
         for kind, name in names_of(a):
             found, other = column_of(a, kind, name), column_of(b, kind, name)
             assert found.dtype == other.dtype and len(found) > 100
-            assert pa.array(found).equals(pa.array(other))
+            assert pa.array(found, from_pandas=True).equals(pa.array(other, from_pandas=True))
     for name, rows in mine.rows.items():
         assert rows.first == theirs.rows[name].first
         assert rows.counts.tolist() == theirs.rows[name].counts.tolist()
