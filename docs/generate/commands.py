@@ -12,7 +12,18 @@ from unittest import mock
 from generate.table import cell, code, table
 
 ROOT = Path(__file__).parents[2]
-FIRST = ("pipeline", "retrain", "rounds", "prepare", "check", "train_clv", "train_churn", "gate", "promote", "score")
+FIRST = (
+    "pipeline",
+    "retrain",
+    "rounds",
+    "prepare",
+    "check",
+    "train_clv",
+    "train_churn",
+    "gate",
+    "promote",
+    "score",
+)
 """In the order of a round; the rest follows by name."""
 
 
@@ -62,10 +73,12 @@ def options(parser: argparse.ArgumentParser) -> str:
             continue
         names = ", ".join(action.option_strings) or str(action.metavar or action.dest)
         if action.option_strings and action.nargs != 0:
-            value = action.metavar or ("{" + ",".join(map(str, action.choices)) + "}" if action.choices else action.dest)
-            names += f" {value}"
+            choices = "{" + ",".join(map(str, action.choices)) + "}" if action.choices else action.dest
+            names += f" {action.metavar or choices}"
         text = (action.help or "") % {"default": action.default, "prog": parser.prog}
-        rows.append([code(names), ("required. " if action.required and action.option_strings else "") + cell(text)])
+        rows.append(
+            [code(names), ("required. " if action.required and action.option_strings else "") + cell(text)]
+        )
     return table(["argument", "meaning"], rows) if rows else "No arguments."
 
 
@@ -95,7 +108,8 @@ def markdown() -> str:
     parts = []
     for module in scripts():
         parser = parser_of(module)
-        parts += [f"## {module}\n", f"`.venv/bin/python -m {module}`\n", prose(parser.description or ""), "", options(parser)]
+        parts += [f"## {module}\n", f"`.venv/bin/python -m {module}`\n"]
+        parts += [prose(parser.description or ""), "", options(parser)]
         for name, one in verbs(parser):
             parts += [f"\n### {module} {name}\n", prose(one.description or ""), "", options(one)]
         parts.append("")

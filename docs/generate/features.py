@@ -1,6 +1,7 @@
 """The catalogue of features, with what each further table adds."""
 
 from generate.table import cell, code, table
+
 from lifestage.features import FeatureSpec, catalogue
 from lifestage.features.spec import Attribute
 from lifestage.schemas import FEEDBACK_KINDS
@@ -14,6 +15,7 @@ EVERYTHING = FeatureSpec(
     tenure=True,
     attributes=(Attribute("region", "text", ("north", "other")), Attribute("age", "number")),
 )
+HEADS = ("name", "unit", "days looked back", "meaning", "中文")
 TITLES = {
     "purchases": "From orders",
     "behaviour": "From events",
@@ -38,5 +40,5 @@ def markdown() -> str:
             for f in found.values()
             if f.family == family
         ]
-        parts += [f"## {TITLES.get(family, family)}\n", table(["name", "unit", "days looked back", "meaning", "中文"], rows), ""]
+        parts += [f"## {TITLES.get(family, family)}\n", table(HEADS, rows), ""]
     return "\n".join(parts)

@@ -4,24 +4,27 @@ from typing import Any
 
 from generate.table import cell, code, table
 
+LIMITS = (("at least", "minimum"), ("at most", "maximum"))
+
 
 def kind(schema: dict[str, Any]) -> str:
     """A JSON schema in words."""
+    limits = [f"{word} {schema[key]:,}" for word, key in LIMITS if key in schema]
+    words = " ".join([str(schema.get("type", "anything")), *limits])
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return f"[{name}](#{name.lower()})"
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(kind(one) for one in schema["anyOf"]))
-    if "enum" in schema:
-        return ", ".join(code(value) for value in schema["enum"])
-    if "const" in schema:
-        return code(schema["const"])
-    if schema.get("type") == "array":
-        return f"list of {kind(schema.get('items', {}))}"
-    if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
-        return f"mapping to {kind(schema['additionalProperties'])}"
-    limits = [f"{word} {schema[key]:,}" for word, key in (("at least", "minimum"), ("at most", "maximum")) if key in schema]
-    return " ".join([str(schema.get("type", "anything")), *limits])
+        words = f"[{name}](#{name.lower()})"
+    elif "anyOf" in schema:
+        words = " or ".join(dict.fromkeys(kind(one) for one in schema["anyOf"]))
+    elif "enum" in schema:
+        words = ", ".join(code(value) for value in schema["enum"])
+    elif "const" in schema:
+        words = code(schema["const"])
+    elif schema.get("type") == "array":
+        words = f"list of {kind(schema.get('items', {}))}"
+    elif isinstance(schema.get("additionalProperties"), dict):
+        words = f"mapping to {kind(schema['additionalProperties'])}"
+    return words
 
 
 def fields(schema: dict[str, Any]) -> str:
@@ -42,7 +45,9 @@ def markdown() -> str:
     out = ["## Operations\n"]
     for path, operations in document["paths"].items():
         for method, told in operations.items():
-            body = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            body = (
+                told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            )
             answer = told["responses"]["200"]["content"]["application/json"]["schema"]
             out += [f"### {method.upper()} {path}\n", f"{told['summary']}. {told.get('description', '')}\n"]
             if body:

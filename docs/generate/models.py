@@ -6,13 +6,19 @@ from datetime import date
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from generate.table import cell, code, table
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from generate.table import cell, code, table
-
-KINDS = {int: "whole number", float: "number", str: "text", bool: "true or false", date: "date", Any: "anything"}
+KINDS = {
+    int: "whole number",
+    float: "number",
+    str: "text",
+    bool: "true or false",
+    date: "date",
+    Any: "anything",
+}
 SIGNS = {Ge: ("at least", "ge"), Gt: ("above", "gt"), Le: ("at most", "le"), Lt: ("below", "lt")}
 
 
@@ -26,23 +32,21 @@ def inner_models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def kind(annotation: Any, metadata: tuple[Any, ...] = ()) -> str:
     """An annotation in words."""
-    origin = get_origin(annotation)
+    origin, parts = get_origin(annotation), get_args(annotation)
+    words = KINDS.get(annotation, getattr(annotation, "__name__", str(annotation))) + bounds(metadata)
     if origin is Annotated:
-        first, *more = get_args(annotation)
-        return kind(first, (*more, *metadata))
-    if origin in (Union, types.UnionType):
-        parts = [part for part in get_args(annotation) if part is not type(None)]
-        return " or ".join(kind(part, metadata) for part in parts)
-    if origin is Literal:
-        return ", ".join(code(value) for value in get_args(annotation))
-    if origin is tuple:
-        return "list of " + kind(get_args(annotation)[0])
-    if origin is dict or (origin is not None and "Mapping" in str(origin)):
-        key, value = get_args(annotation)
-        return f"mapping of {kind(key)} to {kind(value)}"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return f"section {annotation.__name__}"
-    return KINDS.get(annotation, getattr(annotation, "__name__", str(annotation))) + bounds(metadata)
+        words = kind(parts[0], (*parts[1:], *metadata))
+    elif origin in (Union, types.UnionType):
+        words = " or ".join(kind(part, metadata) for part in parts if part is not type(None))
+    elif origin is Literal:
+        words = ", ".join(code(value) for value in parts)
+    elif origin is tuple:
+        words = f"list of {kind(parts[0])}"
+    elif origin is dict:
+        words = f"mapping of {kind(parts[0])} to {kind(parts[1])}"
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        words = f"section {annotation.__name__}"
+    return words
 
 
 def bounds(metadata: tuple[Any, ...]) -> str:
@@ -81,9 +85,8 @@ def keys(model: type[BaseModel], prefix: str = "") -> str:
     rows = []
     for name, field in model.model_fields.items():
         annotation: Any = field.annotation
-        rows.append(
-            [code(prefix + name), kind(annotation, tuple(field.metadata)), default(field), cell(field.description or "")]
-        )
+        words = kind(annotation, tuple(field.metadata))
+        rows.append([code(prefix + name), words, default(field), cell(field.description or "")])
     return table(["key", "kind and bounds", "default", "meaning"], rows)
 
 

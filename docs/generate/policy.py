@@ -1,12 +1,11 @@
 """The policy language: keys, functions, columns and presets, from the models and the allow-list."""
 
 from collections.abc import Iterator
-from importlib.resources import files
-
-from pydantic import BaseModel
 
 from generate.models import doc, inner_models, keys
 from generate.table import cell, code, table
+from pydantic import BaseModel
+
 from lifestage.expressions import FUNCTIONS, MAX_CHARACTERS, TYPES
 from lifestage.lifecycle import policy as policies
 from lifestage.lifecycle.columns import DERIVED, GIVEN
@@ -32,7 +31,8 @@ def presets() -> str:
     rows = []
     for name in policies.presets():
         policy = policies.load(name)
-        rows.append([code(name), ", ".join(f"{s.labels.en} {s.labels.zh}" for s in policy.stages), str(len(policy.signals))])
+        stages = ", ".join(f"{stage.labels.en} {stage.labels.zh}" for stage in policy.stages)
+        rows.append([code(name), stages, str(len(policy.signals))])
     return table(["preset", "stages", "signals"], rows)
 
 
@@ -47,7 +47,7 @@ def markdown() -> str:
         "`+ - * / // %`, `||`, `= <> < <= > >=`, `IS NULL`, `IS DISTINCT FROM`, `AND OR NOT`, `BETWEEN`, `IN`, `LIKE`, "
         f"`ILIKE`, `CASE WHEN`, `CAST(x AS type)` with {TYPES}. Functions:\n",
         ", ".join(code(name) for name in FUNCTIONS) + ".\n",
-        "The same functions may be used in `sources.<table>.columns` and `where` of a shop's file.\n".replace("<", "&lt;"),
+        "The same functions may be used in `columns` and `where` of a shop's sources.\n",
         "## Columns that conditions may read\n",
         table(
             ["column", "unit", "meaning", "中文", "missing without"],
@@ -60,5 +60,4 @@ def markdown() -> str:
         presets(),
         "",
     ]
-    assert files("lifestage.lifecycle").joinpath("presets").is_dir()
     return "\n".join(out)

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from generate.models import doc, inner_models, keys
 from pydantic import BaseModel
 
-from generate.models import doc, inner_models, keys
 from lifestage.settings import Shop
 
 

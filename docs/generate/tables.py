@@ -1,13 +1,19 @@
 """Canonical tables and the columns of a score, from lifestage.schemas and the API's descriptions."""
 
 from generate.table import cell, code, table
+
 from lifestage.lifecycle.columns import PUBLISHED
 from lifestage.schemas import CANONICAL, SCORE
 
 
 def kind(type_: object) -> str:
     """An Arrow type in words."""
-    words = {"string": "text", "double": "number", "bool": "true or false", "timestamp[us, tz=UTC]": "instant"}
+    words = {
+        "string": "text",
+        "double": "number",
+        "bool": "true or false",
+        "timestamp[us, tz=UTC]": "instant",
+    }
     return words.get(str(type_), str(type_))
 
 
@@ -16,9 +22,11 @@ def markdown() -> str:
     parts = ["## What a shop may bring\n"]
     for one in CANONICAL.values():
         rows = [
-            [code(c.name), kind(c.type), "required" if c.required else "", cell(c.meaning)] for c in one.columns
+            [code(c.name), kind(c.type), "required" if c.required else "", cell(c.meaning)]
+            for c in one.columns
         ]
-        parts += [f"### {one.name}\n", one.grain[0].upper() + one.grain[1:] + ".\n", table(["column", "kind", "", "meaning"], rows), ""]
+        grain = f"{one.grain[0].upper()}{one.grain[1:]}.\n"
+        parts += [f"### {one.name}\n", grain, table(["column", "kind", "", "meaning"], rows), ""]
     parts += ["## The score\n", "One row a customer and `as_of`.\n", score()]
     return "\n".join(parts)
 
@@ -33,5 +41,6 @@ def score() -> str:
     for field in SCORE:
         known = PUBLISHED.get(field.name)
         meaning = known.en if known else described.get(field.name, {}).get("description", "")
-        rows.append([code(field.name), kind(field.type), "" if field.nullable else "never empty", cell(meaning), known.zh if known else ""])
+        filled = "" if field.nullable else "never empty"
+        rows.append([code(field.name), kind(field.type), filled, cell(meaning), known.zh if known else ""])
     return table(["column", "kind", "", "meaning", "中文"], rows)

@@ -75,7 +75,7 @@ def commands(text: str) -> list[str]:
     found, part = [], ""
     for line in text.splitlines():
         part = f"{part}\n{line}" if part else line
-        if part.endswith("\\") or part.replace("\\'", "").count("'") % 2 and "-d '" in part:
+        if part.endswith("\\") or (part.replace("\\'", "").count("'") % 2 and "-d '" in part):
             continue
         command = re.sub(r"(?:^|\s+)#\s.*\Z", "", part).strip()
         if command:

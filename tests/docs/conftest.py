@@ -17,7 +17,9 @@ from tests.docs.blocks import blocks
 from tests.docs.project import ROOT, Project, lay_out, orders_csv
 
 README = blocks((ROOT / "README.md").read_text(encoding="utf-8"))
-README_TRAINED = next(i for i, b in enumerate(README) if b.text.startswith("make pipeline CONFIG=configs/myshop.yaml"))
+README_TRAINED = next(
+    i for i, b in enumerate(README) if b.text.startswith("make pipeline CONFIG=configs/myshop.yaml")
+)
 """The block after which a reader of the README has scores."""
 QUIET = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
@@ -46,7 +48,7 @@ def readme_shop(door: Path, tmp_path_factory: pytest.TempPathFactory) -> Project
     folder = tmp_path_factory.mktemp("readme")
     lay_out(folder, door)
     orders_csv(folder / "data" / "orders.csv")
-    made = Project(folder, door)
+    made = Project(folder, door, page="README.md")
     for block in README[: README_TRAINED + 1]:
         if block.language == "bash":
             made.shell(block.text)
@@ -57,14 +59,14 @@ def readme_shop(door: Path, tmp_path_factory: pytest.TempPathFactory) -> Project
 
 @pytest.fixture
 def project(readme_shop: Project, tmp_path: Path) -> Callable[..., Project]:
-    """project(shop=True): a fresh copy of that folder, or an empty project."""
+    """project(page, shop=True): a fresh copy of that folder, or an empty project, to run a page in."""
 
-    def make(*, shop: bool = True) -> Project:
+    def make(page: str, *, shop: bool = True) -> Project:
         lay_out(tmp_path, readme_shop.door)
         if shop:
             for name in ("var", "data", "configs"):
                 shutil.copytree(readme_shop.folder / name, tmp_path / name, dirs_exist_ok=True)
-        return Project(tmp_path, readme_shop.door)
+        return Project(tmp_path, readme_shop.door, page=page)
 
     return make
 

@@ -77,7 +77,7 @@ def ask(path: str, arguments: list[str]) -> int:
     """The exit code of `python ARGUMENTS`, run by the server, or here where it is no module."""
     if arguments[:1] != ["-m"]:
         os.execv(sys.executable, [sys.executable, *arguments])
-    told = {"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}
+    told = {"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}  # noqa: PTH109  pathlib costs
     with socket.socket(socket.AF_UNIX) as call:
         call.connect(path)
         socket.send_fds(call, [json.dumps(told).encode()], [0, 1, 2])

@@ -25,10 +25,14 @@ NOT_RUN = {
     r"sqlite3 ": "a program of its own",
 }
 """Pattern of a command -> why it is not run."""
+ELSEWHERE = {"make retrain CONFIG=configs/myshop.yaml": "docs/howto/retrain.md"}
+"""Command that stands on several pages and takes long -> the page with which it is run."""
 
 
-def reason(command: str) -> str | None:
-    """Why a command is not run; None: it is."""
+def reason(command: str, page: str = "") -> str | None:
+    """Why a command is not run with a page; None: it is."""
+    if page and ELSEWHERE.get(command, page) != page:
+        return f"run with {ELSEWHERE[command]}"
     return next((why for pattern, why in NOT_RUN.items() if re.match(pattern, command)), None)
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from tests.docs.blocks import Block, blocks, commands, missing, pages, shown_json
 from tests.docs.conftest import README_TRAINED
-from tests.docs.not_run import NOT_RUN, reason
+from tests.docs.not_run import ELSEWHERE, NOT_RUN, reason
 from tests.docs.project import ROOT, Project
 
 PAGES = pages(ROOT)
@@ -24,6 +24,8 @@ TWINS = {
 """Chinese page -> the page whose commands it repeats."""
 FRESH = {"docs/tutorial.md"}
 """Pages that begin with a project in which nothing has been done; the README's first half is run by the fixture."""
+LONG = {"docs/tutorial.md", "docs/howto/retrain.md"}
+"""Pages that train more than once."""
 LANGUAGES = {"bash", "python", "yaml", "json", "text"}
 
 
@@ -45,12 +47,14 @@ def scripts(found: list[Block]) -> list[tuple[str, list[Block]]]:
     return [(language, list(some)) for language, some in groupby(own, lambda block: block.language)]
 
 
-@pytest.mark.parametrize("page", WITH_COMMANDS)
+@pytest.mark.parametrize(
+    "page", [pytest.param(p, marks=[pytest.mark.heavy] if p in LONG else []) for p in WITH_COMMANDS]
+)
 def test_the_commands_of_a_page_run(
     page: str, project: Callable[..., Project], readme_shop: Project, request: pytest.FixtureRequest
 ) -> None:
     found = blocks(text(page))
-    here: Project = project(shop=page not in FRESH)
+    here: Project = project(page, shop=page not in FRESH)
     if page == "README.md":
         here.ran, here.left_out = list(readme_shop.ran), list(readme_shop.left_out)
         found = found[README_TRAINED + 1 :]
@@ -84,10 +88,20 @@ def test_only_known_kinds_of_blocks() -> None:
         assert len(fences) == 2 * len(blocks(text(name(page)))), f"{page}: a block without a language"
 
 
+def test_what_is_run_with_another_page_is_on_it() -> None:
+    for command, page in ELSEWHERE.items():
+        assert command in [c for b in blocks(text(page)) if b.language == "bash" for c in commands(b.text)]
+        assert reason(command, page) is None
+
+
 def test_what_is_not_run_is_on_a_page() -> None:
-    every = [c for p in PAGES for b in blocks(text(name(p))) if b.language == "bash" for c in commands(b.text)]
+    every = [
+        c for p in PAGES for b in blocks(text(name(p))) if b.language == "bash" for c in commands(b.text)
+    ]
     left_out = [command for command in every if reason(command) is not None]
-    assert [pattern for pattern in NOT_RUN if not any(re.match(pattern, command) for command in left_out)] == []
+    assert [
+        pattern for pattern in NOT_RUN if not any(re.match(pattern, command) for command in left_out)
+    ] == []
     assert len(left_out) < len(every) / 2
 
 

@@ -55,7 +55,9 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
         loaded.feed(path.read_text(encoding="utf-8"))
         assert [url for url in loaded.found if re.match(r"(?:https?:)?//", url)] == [], path
     for path in site.rglob("*.css"):
-        urls = re.findall(r"(?:url\(|@import\s)['\"]?((?:https?:)?//[^)'\"]+)", path.read_text(encoding="utf-8"))
+        urls = re.findall(
+            r"(?:url\(|@import\s)['\"]?((?:https?:)?//[^)'\"]+)", path.read_text(encoding="utf-8")
+        )
         assert urls == [], path
 
 
@@ -63,7 +65,14 @@ def test_the_reference_has_every_key(site: Path) -> None:
     settings = page(site, "reference/settings")
     for name in Shop.model_fields:
         assert f"<code>{name}</code>" in settings
-    for name in ("horizon_days", "grace_days", "min_gain", "warn_stability_index", "reload_seconds", "hash_ids"):
+    for name in (
+        "horizon_days",
+        "grace_days",
+        "min_gain",
+        "warn_stability_index",
+        "reload_seconds",
+        "hash_ids",
+    ):
         assert f"<code>{name}</code>" in settings
     assert "whole number, at least 1 and at most 3,650" in settings
     tables = page(site, "reference/tables")

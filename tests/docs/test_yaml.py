@@ -40,7 +40,9 @@ YAML = [
 
 def merged(base: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     """A part put into a whole; stages of the whole stay behind those of the part."""
-    stages = [s for s in base.get("stages", []) if s["name"] not in {p["name"] for p in part.get("stages", [])}]
+    stages = [
+        s for s in base.get("stages", []) if s["name"] not in {p["name"] for p in part.get("stages", [])}
+    ]
     whole = {**base, **part}
     if "stages" in base:
         whole["stages"] = part.get("stages", []) + stages
@@ -69,9 +71,13 @@ def test_a_block_is_valid(block: Block) -> None:
 
 def test_the_readme_file_is_the_howto_file() -> None:
     """Who goes on from the README to the page reads of the same shop."""
+
     def file(page: str) -> Any:
         found = blocks(Path(ROOT / page).read_text(encoding="utf-8"))
         (block,) = [b for b in found if b.text.startswith("# configs/myshop.yaml")]
         return yaml.safe_load(block.text)["sources"]
 
-    assert file("README.md")["transactions"]["columns"] == file("docs/howto/own-shop.md")["transactions"]["columns"]
+    assert (
+        file("README.md")["transactions"]["columns"]
+        == file("docs/howto/own-shop.md")["transactions"]["columns"]
+    )
