@@ -84,5 +84,16 @@ def _json_text(array: pa.Array) -> pa.Array:
         text = pc.binary_join_element_wise(*pieces, "}", "")
         return pc.if_else(pc.is_valid(array), text, None) if array.null_count else text
     words = array.dictionary_encode()
-    spelt = pa.array([json.dumps(w, ensure_ascii=False) for w in words.dictionary.to_pylist()], pa.string())
-    return spelt.take(words.indices)
+    return _spelt(words.dictionary).take(words.indices)
+
+
+def _spelt(words: pa.Array) -> pa.Array:
+    """Each value as JSON: a text between quotation marks; the few with what must be escaped go through json."""
+    if not pa.types.is_string(words.type):
+        return pa.array([json.dumps(word) for word in words.to_pylist()], pa.string())
+    plain = pc.binary_join_element_wise('"', words, '"', "")
+    odd = pc.match_substring_regex(words, r'["\\\x00-\x1f]')
+    if not pc.any(odd).as_py():
+        return plain
+    told = [json.dumps(word, ensure_ascii=False) for word in words.filter(odd).to_pylist()]
+    return pc.replace_with_mask(plain, odd, pa.array(told, pa.string()))
