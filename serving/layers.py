@@ -11,6 +11,7 @@ from serving.guard import Guard
 from serving.observed import Observed
 from serving.paths import Patterns
 from serving.state import State
+from serving.traces import Untraced, wanted
 
 
 def loaded() -> State | None:
@@ -23,4 +24,5 @@ class LayeredService(Service[Any]):
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         protocol.install()
-        return Patterns(Observed(Guard(super().to_asgi(is_main=is_main), loaded)))
+        service = super().to_asgi(is_main=is_main)
+        return Patterns(Observed(Guard(service if wanted() else Untraced(service), loaded)))

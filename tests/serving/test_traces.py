@@ -3,17 +3,19 @@
 import asyncio
 from typing import Any
 
+import pytest
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from serving.observed import Observed
 from serving.paths import Patterns
-from serving.traces import Traced
+from serving.traces import Traced, Untraced, wanted
 
 
-def test_spans_name_the_request_and_no_customer() -> None:
+def finished(*, untraced: bool) -> list[ReadableSpan]:
+    """The spans of one request."""
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     seen: list[bytes] = []
@@ -45,11 +47,38 @@ def test_spans_name_the_request_and_no_customer() -> None:
     async def send(_: dict[str, Any]) -> None:
         return None
 
-    asyncio.run(Patterns(Observed(traced))(scope, receive, send))
-    spans = exporter.get_finished_spans()
+    asyncio.run(Patterns(Observed(Untraced(traced) if untraced else traced))(scope, receive, send))
+    assert seen == [b"who=SECRET-17"]
+    return list(exporter.get_finished_spans())
+
+
+def test_spans_name_the_request_and_no_customer() -> None:
+    spans = finished(untraced=False)
     (server,) = [span for span in spans if span.kind.name == "SERVER"]
     about = dict(server.attributes or {})
     assert about["lifestage.request_id"] == "r-1"
     assert about["http.route"] == "/v1/customers/{customer_id}"
     assert "SECRET" not in "".join(span.to_json() for span in spans)
-    assert seen == [b"who=SECRET-17"]
+
+
+def test_no_span_is_made_where_nobody_asked_for_traces() -> None:
+    assert not finished(untraced=True)
+
+
+@pytest.mark.parametrize(
+    ("environment", "asked"),
+    [
+        ({}, False),
+        ({"BENTOML_CONFIG_OPTIONS": "services.lifestage.workers=2"}, False),
+        ({"BENTOML_CONFIG_OPTIONS": "services.lifestage.tracing.sample_rate=1.0"}, True),
+        ({"BENTOML_CONFIG": "bentoml.yaml"}, True),
+    ],
+)
+def test_bentoml_is_asked_for_traces(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], asked: bool
+) -> None:
+    for name in ("BENTOML_CONFIG", "BENTOML_CONFIG_OPTIONS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert wanted() is asked

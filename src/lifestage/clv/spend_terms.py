@@ -65,7 +65,7 @@ class Terms:
         """Of the chosen customers."""
         if chosen.all():
             return self
-        kept = chosen[self.of]
+        kept = chosen[self.of].nonzero()[0]  # places are taken several times faster than flags
         return Terms(
             self.customers[chosen],
             self.sizes[chosen],
