@@ -93,6 +93,27 @@ def _id_key(shop: "Shop") -> str:
     return open_privacy(shop.output, shop.privacy.hash_ids).stamp
 
 
+def _kinds(
+    tracker: "Tracker",
+    shop: "Shop",
+    churn_version: str,
+    clv_version: str,
+    *,
+    verdict: "Mapping[str, Any] | None",
+) -> list[tuple[str, str]]:
+    """Kind -> version or alias that shall serve: as the gate says, or without it as asked for and not held back."""
+    from lifestage.tracking import CHALLENGER, CHAMPION
+
+    if verdict is not None:
+        return [(kind, by_verdict(verdict, kind)) for kind in ("churn", "clv") if kind in verdict]
+    chosen = worth_promoting(tracker, shop, churn_version)
+    if chosen != churn_version and clv_version == CHALLENGER:
+        clv_version = CHAMPION
+    if shop.sources.transactions is None:  # without orders there is no CLV model
+        return [("churn", chosen)]
+    return [("churn", chosen), ("clv", clv_version)]
+
+
 def promote(
     shop: "Shop",
     as_of: date | None,
@@ -118,7 +139,7 @@ def promote(
     from lifestage.policies.publishing import content_name, named_versions
     from lifestage.references import collect
     from lifestage.samples import reference_columns
-    from lifestage.tracking import CHALLENGER, CHAMPION, Tracker
+    from lifestage.tracking import CHAMPION, Tracker
 
     policies.read(shop.policy)  # a wrong name is refused before anything is fetched
     tracker = Tracker(shop.tracking_uri)
@@ -128,15 +149,7 @@ def promote(
     if not replace_newer:
         refuse_older(shop, facts["as_of"])
     before = _current(shop)
-    if verdict is None:
-        chosen = worth_promoting(tracker, shop, churn_version)
-        if chosen != churn_version and clv_version == CHALLENGER:
-            clv_version = CHAMPION
-        kinds = [("churn", chosen)]
-        if shop.sources.transactions is not None:  # without orders there is no CLV model
-            kinds.append(("clv", clv_version))
-    else:
-        kinds = [(kind, by_verdict(verdict, kind)) for kind in ("churn", "clv") if kind in verdict]
+    kinds = _kinds(tracker, shop, churn_version, clv_version, verdict=verdict)
     champions = {kind: tracker.aliased(f"{shop.shop}-{kind}", CHAMPION) for kind, _ in kinds}
     if verdict is not None:
         _still_compared(shop, champions, verdict)

@@ -42,7 +42,7 @@ def test_a_run_of_a_past_day_is_judged_by_what_came(later: Path, monkeypatch: py
     assert {path.name for path in (shop.output / "runs").iterdir()} == {f"as-of-{THEN}", "flow-2024-05-01"}
     assert one["as_of"] == THEN
     assert one["complete"]["churn"]
-    assert 0.5 < one["figures"]["roc_auc"] < 1
+    assert 0.5 < one["figures"]["churn"]["roc_auc"] < 1
     assert {left["why"] for left in found["left_out"]} == {
         "hindsight"
     }  # past months staged with that release
@@ -54,7 +54,7 @@ def test_a_run_of_a_past_day_is_judged_by_what_came(later: Path, monkeypatch: py
     experiment = client.get_experiment_by_name(shop.shop)
     (run,) = client.search_runs([experiment.experiment_id], "tags.kind = 'backtest'")
     assert run.data.metrics["rounds"] == 1
-    assert run.data.metrics["churn_roc_auc"] == pytest.approx(one["figures"]["roc_auc"])
+    assert run.data.metrics["churn_roc_auc"] == pytest.approx(one["figures"]["churn"]["roc_auc"])
     before = backtest(shop, date.fromisoformat(THEN))
     assert before["runs"] == []
     assert "waiting" in {left["why"] for left in before["left_out"]}

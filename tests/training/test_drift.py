@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
+import cloudpickle
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -191,7 +192,7 @@ class Elsewhere:
     """A cluster of one machine: work and results travel as they would to another."""
 
     def map(self, work: Callable[[Any], pa.Table], items: Sequence[Any]) -> Iterator[pa.Table]:
-        packed = pickle.dumps(work)
+        packed = cloudpickle.dumps(work)  # as Spark does
         return (pickle.loads(packed)(item) for item in items)  # noqa: S301
 
 
@@ -207,7 +208,7 @@ def test_a_cluster_sees_the_same(shop: Path) -> None:
         for kind, name in names_of(a):
             found, other = column_of(a, kind, name), column_of(b, kind, name)
             assert found.dtype == other.dtype and len(found) > 100
-            assert pa.array(found).equals(pa.array(other))
+            assert pa.array(found, from_pandas=True).equals(pa.array(other, from_pandas=True))
     for name, rows in mine.rows.items():
         assert rows.first == theirs.rows[name].first
         assert rows.counts.tolist() == theirs.rows[name].counts.tolist()

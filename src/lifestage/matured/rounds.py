@@ -49,12 +49,12 @@ class Round:
         return day_of(self.as_of, self.terms.zone).isoformat()
 
     def figures(self) -> dict[str, Any]:
-        """JSON: every figure by its name, those of the foreseen changes of stage as ahead_<name>; stages a list."""
+        """JSON: the figures by part."""
         return {
-            **self.customers,
-            **self.churn,
-            **self.clv,
-            **{f"ahead_{name}": value for name, value in self.ahead.items()},
+            "customers": dict(self.customers),
+            "churn": dict(self.churn),
+            "clv": dict(self.clv),
+            "ahead": dict(self.ahead),
             "stages": [dict(row) for row in self.stages],
         }
 
