@@ -64,7 +64,7 @@ test-heavy: install-dev ## what takes minutes: fuzzing, malformed bodies, kill -
 
 test-engines: install-dev ## the tests of Spark (450 MB, Java 17) and PostgreSQL too, which else are skipped
 	@$(BIN)/python -m pip install --quiet -e ".[train,serve,dev,spark,postgres,server]"
-	@$(BIN)/python -m pytest tests/engines
+	@$(BIN)/python -m pytest tests/engines tests/tracking_server
 
 lint: install-dev ## style, types, borders between the parts, known vulnerabilities of the pinned packages
 	@$(BIN)/ruff check .

@@ -60,7 +60,8 @@ def lifecycle(shop: "Shop", group: str | None, period_days: int, out: Path | Non
     frames = {at: _frame(runs[at], group) for at in spaced(runs, period_days)}
     with bar("lifecycle metrics", file.customers) as progress:
         metrics = lifecycle_metrics(file, frames, policy, group, margin=shop.clv.margin, progress=progress)
-    scores = pa.Table.from_batches(runs[current["as_of"]].batches())
+    now = runs[current["as_of"]]
+    scores = pa.Table.from_batches(now.batches(summary.COUNTED))
     report = LifecycleReport(
         shop=shop.shop,
         currency=shop.currency,
@@ -68,7 +69,7 @@ def lifecycle(shop: "Shop", group: str | None, period_days: int, out: Path | Non
         metrics=metrics,
         policy=policy,
         horizon_days=shop.clv.horizon_days,
-        at_risk=summary.most_valuable_at_risk(scores, policy).to_pylist(),
+        at_risk=summary.most_valuable_of(now.batches(summary.NAMED), policy).to_pylist(),
         about_to=about_to_move(scores, current["as_of"]),
         release=folder.name,
     )

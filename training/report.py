@@ -38,7 +38,9 @@ def report(shop: "Shop") -> None:
         (folder / "policy.yaml").read_text(encoding="utf-8"), "policy.yaml", load_spec(folder / "churn")
     )
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    scores = pa.Table.from_batches(run.batches())
+    scores = pa.Table.from_batches(
+        run.batches(summary.COUNTED)
+    )  # ten million whole rows would fill the memory
     say(
         f"{shop.shop}: {len(scores):,} customers as of {shown(run.as_of, shop.timezone)}, release {folder.name}"
     )
@@ -54,7 +56,8 @@ def report(shop: "Shop") -> None:
         staged = any(stage.role == "at_risk" for stage in policy.stages)
         least = f"most valuable customers {'at risk' if staged else 'of high risk'}"
     say(f"The ten {least}, and why")
-    say(summary.at_risk_text(scores, policy, shop.currency, shop.timezone))
+    named = summary.most_valuable_of(run.batches(summary.NAMED), policy)
+    say(summary.at_risk_text(named, policy, shop.currency, shop.timezone))
     say()
     say("About to become, if nothing happens (training.export --where \"next_stage = '...'\" lists them)")
     say(summary.about_to_text(scores, policy, run.as_of, shop.currency))

@@ -205,7 +205,7 @@ def _scored(shop: "Shop", as_of: date | None) -> Json:
 
     first = open_store(shop.store_url).current() is None
     done = score(shop, as_of, shop.scoring.flow_months if first else 0)
-    scores = pa.Table.from_batches(done.batches())
+    scores = pa.Table.from_batches(done.batches(("stage", "churn_probability", "clv", "eligible")))
     counts = scores["stage"].value_counts().to_pylist()
     risk, value = pc.mean(scores["churn_probability"]).as_py(), pc.sum(scores["clv"]).as_py()
     return {

@@ -2,6 +2,7 @@
 
 import argparse
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import date, timedelta
@@ -87,9 +88,9 @@ def rounds(
             with _into(shop.output / "rounds" / f"{as_of}.log"):
                 try:
                     done.append(retrain(shop, as_of, accept=accept))
-                except InputError as error:
-                    failed = str(error)
-                    say(f"error: {error}")
+                except Exception as error:  # a round that fails, whatever for, must not keep the next from running
+                    failed = str(error) if isinstance(error, InputError) else repr(error)
+                    traceback.print_exc()
                     note_failure(shop, str(as_of), failed)
             progress(1)
             seconds = time.perf_counter() - started

@@ -122,9 +122,13 @@ def _follow(releases: Path, registry: Registry, intent: Mapping[str, Any]) -> No
             registry.point(model, PREVIOUS, move["previous"])
             registry.point(model, CHAMPION, move["version"])
     told = {key: intent[key] for key in ("at", "action", "release", "before")}
-    line = {**told, "versions": {move["model"]: move["version"] for move in intent["moves"]}}
-    with (releases / RECORD).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    line = (
+        json.dumps({**told, "versions": {move["model"]: move["version"] for move in intent["moves"]}}) + "\n"
+    )
+    with (releases / RECORD).open("a+", encoding="utf-8") as file:
+        file.seek(0)
+        if line not in file:  # killed here before, it was recorded already
+            file.write(line)
     (releases / INTENT).unlink()
 
 

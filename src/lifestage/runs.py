@@ -9,7 +9,7 @@ import os
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -62,10 +62,14 @@ class Run:
     def parts(self) -> list[Path]:
         return sorted(self.folder.glob("part-*.parquet"))
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """The scores (schemas.SCORE), ordered by customer_id."""
+    def batches(self, columns: Collection[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The scores (schemas.SCORE), ordered by customer_id; of them the wanted columns that there are."""
         for part in self.parts:
-            yield from pq.ParquetFile(part).iter_batches()
+            with pq.ParquetFile(part) as file:
+                names = file.schema_arrow.names
+                yield from file.iter_batches(
+                    columns=None if columns is None else [name for name in names if name in columns]
+                )
 
 
 _load_release = lru_cache(maxsize=1)(releases.load)

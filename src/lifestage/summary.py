@@ -1,6 +1,6 @@
 """What a marketer reads after a scoring run: stages, value, risk, whom to look after first, the flow. Text tables."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from unicodedata import east_asian_width
 
@@ -43,6 +43,12 @@ def _money(value: float | None) -> str:
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.0%}"
+
+
+COUNTED = ("customer_id", "stage", "clv", "churn_probability", "next_stage", "next_stage_at")
+"""Columns of a score behind the figures by stage."""
+NAMED = ("customer_id", "tier", "stage", "stage_since", "risk", "clv", "churn_probability", "reasons")
+"""Columns of a score that are shown of the most valuable at risk."""
 
 
 def by_stage(scores: pa.Table) -> list[dict[str, Any]]:
@@ -89,6 +95,18 @@ def most_valuable_at_risk(scores: pa.Table, policy: Policy, top: int = TOP) -> p
     keys = [("clv", "descending"), ("churn_probability", "descending"), ("customer_id", "ascending")]
     order = pc.sort_indices(at_risk, sort_keys=keys)
     return at_risk.take(order[:top])
+
+
+def most_valuable_of(batches: Iterable[pa.RecordBatch], policy: Policy, top: int = TOP) -> pa.Table:
+    """`most_valuable_at_risk` of batches of scores, one held at a time."""
+    found: pa.Table | None = None
+    for batch in batches:
+        part = pa.Table.from_batches([batch])
+        seen = part if found is None else pa.concat_tables([found, part])
+        found = most_valuable_at_risk(seen, policy, top).combine_chunks()
+    if found is None:
+        raise ValueError("a run of scores has one batch at least")
+    return found
 
 
 def at_risk_text(scores: pa.Table, policy: Policy, currency: str, zone: str) -> str:

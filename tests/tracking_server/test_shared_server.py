@@ -26,6 +26,7 @@ from training import exclusive
 from training.promote import promote
 from training.train_clv import train
 
+pytestmark = pytest.mark.timeout(900)  # a minute where nothing else runs
 ANA = ("ana", "may-train-and-promote")
 BEN = ("ben", "may-only-look-at-it")
 
@@ -173,8 +174,10 @@ def test_to_promote_what_another_made_asks_for_manage(
 
     def give(permission: str) -> None:
         as_user(monkeypatch, ADMIN, PASSWORD)
-        people.grant_user_permission("cyn", "experiment", experiment, permission)
-        people.grant_user_permission("cyn", "registered_model", "shop-clv", permission)
+        for kind, name in (("experiment", experiment), ("registered_model", "shop-clv")):
+            if permission == "MANAGE":
+                people.revoke_user_permission("cyn", kind, name)  # a second one would be refused
+            people.grant_user_permission("cyn", kind, name, permission)
         as_user(monkeypatch, "cyn", "is-given-more-and-more")
 
     give("EDIT")

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
+import cloudpickle
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -37,6 +39,13 @@ def mine(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "shop.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def untracked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is recorded in MLflow and no page drawn, which takes most of the time."""
+    monkeypatch.setattr("lifestage.tracking.Tracker", MagicMock())
+    monkeypatch.setattr("lifestage.drift.page.drift_page", lambda _report: "")
 
 
 def released_on(folder: Path) -> date:
@@ -103,6 +112,7 @@ def test_the_reference_is_small_and_of_the_training_cutoffs(mine: Path) -> None:
     assert kinds == {"feature", "score", "stage"}
 
 
+@pytest.mark.usefixtures("untracked")
 def test_events_that_stop_are_told(mine: Path) -> None:
     """A broken export of events: none in the last twenty days."""
     changed(mine, "events", without_last("occurred_at", 20))
@@ -114,6 +124,7 @@ def test_events_that_stop_are_told(mine: Path) -> None:
     assert any(f["what"] == "volume" and f["name"] == "events" for f in found["findings"])
 
 
+@pytest.mark.usefixtures("untracked")
 def test_amounts_in_another_unit_are_told(mine: Path) -> None:
     """Orders of all times in cents: every spend feature is another one."""
 
@@ -129,6 +140,7 @@ def test_amounts_in_another_unit_are_told(mine: Path) -> None:
     assert index["unusual"] and index["stability_index"] > 1
 
 
+@pytest.mark.usefixtures("untracked")
 def test_a_release_without_a_reference_says_so(mine: Path) -> None:
     releases = mine / "var/shop/releases"
     now = release.current(releases)
@@ -153,6 +165,7 @@ def test_a_release_without_a_reference_says_so(mine: Path) -> None:
     score(settings.load("shop.yaml"), None, 0)
 
 
+@pytest.mark.usefixtures("untracked")
 def test_a_day_before_the_release_is_refused(mine: Path) -> None:
     day = released_on(mine) - timedelta(days=30)
     with pytest.raises(
@@ -161,6 +174,7 @@ def test_a_day_before_the_release_is_refused(mine: Path) -> None:
         drift(settings.load("shop.yaml"), day)
 
 
+@pytest.mark.usefixtures("untracked")
 def test_a_new_policy_keeps_the_reference_but_not_the_stages(mine: Path) -> None:
     from lifestage.policies.publishing import publish
 
@@ -178,7 +192,7 @@ class Elsewhere:
     """A cluster of one machine: work and results travel as they would to another."""
 
     def map(self, work: Callable[[Any], pa.Table], items: Sequence[Any]) -> Iterator[pa.Table]:
-        packed = pickle.dumps(work)
+        packed = cloudpickle.dumps(work)  # as Spark does
         return (pickle.loads(packed)(item) for item in items)  # noqa: S301
 
 
@@ -194,7 +208,7 @@ def test_a_cluster_sees_the_same(shop: Path) -> None:
         for kind, name in names_of(a):
             found, other = column_of(a, kind, name), column_of(b, kind, name)
             assert found.dtype == other.dtype and len(found) > 100
-            assert pa.array(found).equals(pa.array(other))
+            assert pa.array(found, from_pandas=True).equals(pa.array(other, from_pandas=True))
     for name, rows in mine.rows.items():
         assert rows.first == theirs.rows[name].first
         assert rows.counts.tolist() == theirs.rows[name].counts.tolist()

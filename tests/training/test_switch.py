@@ -148,6 +148,8 @@ def test_killed_before_any_of_its_writes_the_next_run_finds_one_or_the_other_who
     assert now_serving(releases).release == pointed  # settling never changes what serves
     assert not (releases / INTENT).exists()
     settle(releases, registry)  # twice does no harm
+    recorded = (releases / RECORD).read_text().splitlines() if (releases / RECORD).exists() else []
+    assert len(recorded) == (pointed == "R2")
     if pointed == "R1":
         switch(releases, "shop", registry, forward())
         assert registry.champions() == dict.fromkeys(MODELS, "2")

@@ -36,7 +36,6 @@ SCHEMA = pa.schema(
     ]
 )
 """One row a column; counts[i] are of instants[i]."""
-KINDS = ("feature", "score", "stage")
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ def make_profile(
 
 
 def names_of(population: Population) -> list[tuple[str, str]]:
-    """Kind and name of every column, in the order of KINDS."""
+    """Kind and name of every column."""
     return [
         *(("feature", name) for name in population.features),
         *(("score", name) for name in population.scores),

@@ -20,6 +20,8 @@ from lifestage.release import Release
 
 SETTLED_DAYS = 90
 """After the first row: before it every customer is new, whatever the shop is like."""
+YOUTH = 0.5
+"""Share of the history in which a shop still fills with customers: what moved then is not what is normal later."""
 
 
 def training_cutoffs(manifest: Mapping[str, Any], zone: str) -> list[int]:
@@ -37,7 +39,8 @@ def make_reference(
 ) -> Profile:
     """What `release` sees in the history at its training cutoffs, at the months before as_of, and at as_of."""
     as_of = int(file.facts["as_of"])
-    first = int(file.facts["first_row"]) + SETTLED_DAYS * DAY
+    begun = int(file.facts["first_row"])
+    first = begun + max(SETTLED_DAYS * DAY, int(YOUTH * (as_of - begun)))
     instants, training = instants_of(training_cutoffs(churn_manifest, file.zone), first, as_of, file.zone)
     seen = watch(file, instants, None, release, share=share_of(file.customers), progress=progress)
     report = rows_kept_and_rejected(file.facts["report"])

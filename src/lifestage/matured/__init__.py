@@ -1,7 +1,7 @@
 """Matured outcomes: past scoring runs whose horizon has passed, beside what really happened."""
 
 from lifestage.matured.long_table import long_table
-from lifestage.matured.past import LeftOut, PastRun, is_forecast, past_runs
+from lifestage.matured.past import LeftOut, PastRun, past_runs
 from lifestage.matured.rounds import Backtest, Round, backtest
 from lifestage.matured.sentences import left_out_sentence, sentences
 
@@ -11,7 +11,6 @@ __all__ = [
     "PastRun",
     "Round",
     "backtest",
-    "is_forecast",
     "left_out_sentence",
     "long_table",
     "past_runs",

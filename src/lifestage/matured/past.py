@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from lifestage.errors import InputError
 from lifestage.lifecycle.policy import Policy
 from lifestage.localtime import day_of
-from lifestage.matured.terms import Terms, read_terms, seen_until
+from lifestage.matured.terms import Terms, read_terms
 from lifestage.pages import Words
 
 NEEDED = (
@@ -74,17 +74,6 @@ def past_runs(runs: Path, releases: Path) -> tuple[list[PastRun], list[LeftOut]]
         except _UnfitError as unfit:
             left.append(LeftOut(folder.name, unfit.as_of, unfit.kind, unfit.sentence))
     return sorted(found, key=lambda run: (run.as_of, run.name)), left
-
-
-def is_forecast(folder: Path, releases: Path) -> bool:
-    """Whether a folder holds a run whose release had not seen its future."""
-    try:
-        facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        release = releases / facts["release"]
-        manifest = json.loads((release / "manifest.json").read_text(encoding="utf-8"))
-        return seen_until(release, manifest) <= int(facts["as_of"])
-    except (OSError, ValueError, KeyError, TypeError, InputError):
-        return False
 
 
 def _read(

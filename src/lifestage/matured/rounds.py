@@ -54,8 +54,8 @@ class Round:
             "customers": dict(self.customers),
             "churn": dict(self.churn),
             "clv": dict(self.clv),
-            "stages": [dict(row) for row in self.stages],
             "ahead": dict(self.ahead),
+            "stages": [dict(row) for row in self.stages],
         }
 
 

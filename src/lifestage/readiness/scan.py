@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -38,7 +39,8 @@ class Scan:
     """How many gaps of so many local days between one customer's days with a row."""
     missing: dict[str, int] = field(default_factory=dict)
     """Customers without a value, each attribute column."""
-    seconds: list[Ints] = field(default_factory=list)
+    seconds: list[npt.NDArray[np.int32]] = field(default_factory=list)
+    """Of every row that is not at midnight: the one thing here that grows with the rows, so kept small."""
     eligible: dict[int, int] = field(default_factory=dict)
     churned: dict[int, int] = field(default_factory=dict)
 
@@ -104,7 +106,9 @@ def _add_rows(found: Scan, kind: str, rows: Ragged, zone: str) -> None:
     midnight = local % DAY == 0
     found.midnight[kind] += int(midnight.sum())
     found.hours += np.bincount(local[~midnight] % DAY // HOUR, minlength=24)
-    found.seconds.append((t[~midnight] // SECOND).astype(np.int64))
+    found.seconds.append(
+        (t[~midnight] // SECOND).astype(np.int32)
+    )  # 1901 to 2038; others wrap, which is no harm
     day = local_days(t, zone)
     found.days.update(np.unique(day).tolist())
     gaps = np.diff(day)[follows[1:]]
