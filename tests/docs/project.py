@@ -71,7 +71,7 @@ class Project:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=1100,
             check=False,
         )
         assert done.returncode == 0, f"{words[-1]}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"

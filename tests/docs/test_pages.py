@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.docs.blocks import Block, blocks, commands, missing, pages, shown_json
+from tests.docs.blocks import FENCE, Block, blocks, commands, missing, pages, shown_json
 from tests.docs.conftest import README_TRAINED
-from tests.docs.not_run import ELSEWHERE, NOT_RUN, reason
+from tests.docs.not_run import ELSEWHERE, NOT_RUN, check, reason
 from tests.docs.project import ROOT, Project
 
 PAGES = pages(ROOT)
@@ -47,6 +47,7 @@ def scripts(found: list[Block]) -> list[tuple[str, list[Block]]]:
     return [(language, list(some)) for language, some in groupby(own, lambda block: block.language)]
 
 
+@pytest.mark.timeout(1200)  # hangs, on a machine that is not its own
 @pytest.mark.parametrize(
     "page", [pytest.param(p, marks=[pytest.mark.heavy] if p in LONG else []) for p in WITH_COMMANDS]
 )
@@ -79,6 +80,15 @@ def test_the_commands_of_a_page_run(
     written = [command for b in found if b.language == "bash" for command in commands(b.text)]
     written += [b.text for b in found if b.language == "python"]
     assert sorted(here.ran + here.left_out) == sorted(written)
+
+
+def test_commands_within_the_prose_exist() -> None:
+    """They are not run, but what they name is there, and their arguments are taken."""
+    for path in [*PAGES, ROOT / "serving" / "README.md"]:
+        prose = FENCE.sub("", path.read_text(encoding="utf-8"))
+        for command in re.findall(r"`((?:make|\.venv/bin/python -m) [^`]+)`", prose):
+            if "..." not in command:
+                check(command.replace("<shop>", "cdnow"))
 
 
 def test_only_known_kinds_of_blocks() -> None:
