@@ -170,6 +170,8 @@ def _needed(
         reason = "every round trains"
     elif made.result("watch the data").get("status") == "retrain":
         reason = "the data have moved"
+    elif off := _off(made.result("what came true").get("runs", [])):
+        reason = f"what was foreseen has not come: {off}"
     else:
         trained = int(serving["as_of"])
         age = (file.facts["as_of"] - trained) // DAY
@@ -184,6 +186,20 @@ def _needed(
         reason = f"what serves is {age} days old (monitoring.retrain_after_days: {shop.monitoring.retrain_after_days})"
     say(f"yes: {reason}")
     return {"reason": reason}
+
+
+def _off(runs: list[Json]) -> str | None:
+    """How far the newest forecast whose outcome is known was off; None where no more than it may be."""
+    from lifestage.matured.sentences import NEAR
+
+    known = [run for run in runs if run["complete"]["churn"] and run["figures"]["churn"].get("rate_error") is not None]
+    if not known:
+        return None
+    newest = known[-1]
+    churn = newest["figures"]["churn"]
+    if abs(churn["rate_error"]) <= max(NEAR, churn["rate_chance"] or 0.0):
+        return None
+    return f"as of {newest['as_of']} {churn['predicted_rate']:.0%} were to leave, and {churn['observed_rate']:.0%} left"
 
 
 def _promoted(shop: "Shop", as_of: date | None, made: Round, *, replace_newer: bool) -> Json:

@@ -165,6 +165,33 @@ def test_when_needed_trains_where_the_data_have_moved(
     assert refusal(made) is None
 
 
+@pytest.mark.parametrize(("observed", "trains"), [(0.44, False), (0.34, True)])
+def test_when_needed_trains_where_forecasts_have_not_come_true(
+    config: settings.Shop,
+    calls: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    observed: float,
+    trains: bool,
+) -> None:
+    churn = {
+        "predicted_rate": 0.4,
+        "observed_rate": observed,
+        "rate_error": 0.4 - observed,
+        "rate_chance": 0.01,
+    }
+    run = {
+        "as_of": "2025-09-01",
+        "release": "r",
+        "complete": {"churn": True, "clv": False},
+        "figures": {"churn": churn, "clv": {}},
+    }
+    monkeypatch.setattr("training.backtest.backtest", lambda *_: {"runs": [run], "sentences": []})
+    made = retrain(config, None, when_needed=True)
+    assert ("churn" in calls) == trains
+    told = "what was foreseen has not come: as of 2025-09-01 40% were to leave, and 34% left"
+    assert (made.result("train?").get("reason") == told) == trains
+
+
 def test_when_needed_trains_what_is_old(
     config: settings.Shop, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
