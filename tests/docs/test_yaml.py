@@ -69,6 +69,11 @@ def test_a_block_is_valid(block: Block) -> None:
         settings.parse(whole, "block")
 
 
+@pytest.mark.parametrize("block", [p for p in YAML if p.values[0].note == "the defaults"])
+def test_what_is_called_the_defaults_is(block: Block) -> None:
+    assert settings.parse(merged(SHOP, yaml.safe_load(block.text)), "block") == settings.parse(SHOP, "shop")
+
+
 def test_the_readme_file_is_the_howto_file() -> None:
     """Who goes on from the README to the page reads of the same shop."""
 
