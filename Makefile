@@ -59,8 +59,8 @@ bento: install ## the service with the current release in one package (CONFIG)
 test: install-dev ## all tests, two files at a time
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-heavy: install-dev ## what takes minutes: fuzzing, malformed bodies, kill -9, full disks, a soak (SOAK_MINUTES=10)
-	@$(BIN)/python -m pytest -m heavy --timeout 3600 tests/serving tests/heavy
+test-heavy: install-dev ## what takes minutes: fuzzing, malformed bodies, kill -9, full disks, the long pages of the docs, a soak (SOAK_MINUTES=10)
+	@$(BIN)/python -m pytest -m heavy --timeout 3600 tests/serving tests/heavy tests/docs
 
 test-engines: install-dev ## the tests of Spark (450 MB, Java 17) and PostgreSQL too, which else are skipped
 	@$(BIN)/python -m pip install --quiet -e ".[train,serve,dev,spark,postgres,server]"
@@ -74,7 +74,6 @@ lint: install-dev ## style, types, borders between the parts, known vulnerabilit
 	@$(BIN)/python -m tests.audit
 
 docs: install-dev ## the documentation as a site in var/site
-	@$(BIN)/python -m pip install --quiet -e ".[train,serve,dev,docs]"
 	@$(BIN)/python -m mkdocs build --strict --site-dir var/site
 
 bench: install-dev ## measured figures of the README, each beside its peer

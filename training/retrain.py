@@ -152,10 +152,17 @@ def _checked(check: Callable[..., None], shop: "Shop", as_of: date | None, file:
 
 
 def _watched(step: Callable[..., Json], shop: "Shop", as_of: date | None, serving: Json | None) -> Json:
+    """What a watching step says; that it cannot say anything stops no round."""
+    from lifestage.errors import InputError
+
     if serving is None:
         say("nothing serves yet")
         return {}
-    return step(shop, as_of)
+    try:
+        return step(shop, as_of)
+    except InputError as error:
+        say(f"could not be told: {error}")
+        return {"untold": str(error)}
 
 
 def _needed(
@@ -192,7 +199,11 @@ def _off(runs: list[Json]) -> str | None:
     """How far the newest forecast whose outcome is known was off; None where no more than it may be."""
     from lifestage.matured.sentences import NEAR
 
-    known = [run for run in runs if run["complete"]["churn"] and run["figures"]["churn"].get("rate_error") is not None]
+    known = [
+        run
+        for run in runs
+        if run["complete"]["churn"] and run["figures"]["churn"].get("rate_error") is not None
+    ]
     if not known:
         return None
     newest = known[-1]

@@ -88,7 +88,9 @@ def rounds(
             with _into(shop.output / "rounds" / f"{as_of}.log"):
                 try:
                     done.append(retrain(shop, as_of, accept=accept))
-                except Exception as error:  # a round that fails, whatever for, must not keep the next from running
+                except (
+                    Exception
+                ) as error:  # a round that fails, whatever for, must not keep the next from running
                     failed = str(error) if isinstance(error, InputError) else repr(error)
                     traceback.print_exc()
                     note_failure(shop, str(as_of), failed)

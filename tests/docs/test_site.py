@@ -13,9 +13,9 @@ from lifestage.schemas import CANONICAL, SCORE
 from lifestage.settings import Shop
 from tests.docs.project import ROOT
 
-pytest.importorskip("mkdocs", reason="mkdocs is not installed; pip install -e '.[docs]'")
-pytest.importorskip("material", reason="mkdocs-material is not installed; pip install -e '.[docs]'")
-pytest.importorskip("mkdocstrings", reason="mkdocstrings is not installed; pip install -e '.[docs]'")
+pytest.importorskip("mkdocs", reason="mkdocs is not installed; pip install -e '.[dev]'")
+pytest.importorskip("material", reason="mkdocs-material is not installed; pip install -e '.[dev]'")
+pytest.importorskip("mkdocstrings", reason="mkdocstrings is not installed; pip install -e '.[dev]'")
 
 
 @pytest.fixture(scope="module")

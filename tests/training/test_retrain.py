@@ -165,6 +165,18 @@ def test_when_needed_trains_where_the_data_have_moved(
     assert refusal(made) is None
 
 
+def test_a_watch_that_cannot_tell_stops_no_round(
+    config: settings.Shop, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def untold(*_args: Any) -> None:
+        raise InputError("the release's reference tells of another spec")
+
+    monkeypatch.setattr("training.drift.drift", untold)
+    made = retrain(config, None)
+    assert made.result("watch the data") == {"untold": "the release's reference tells of another spec"}
+    assert calls[-1] == "report"
+
+
 @pytest.mark.parametrize(("observed", "trains"), [(0.44, False), (0.34, True)])
 def test_when_needed_trains_where_forecasts_have_not_come_true(
     config: settings.Shop,

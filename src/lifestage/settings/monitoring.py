@@ -23,7 +23,7 @@ class Monitoring(Model):
     """Share that the features beyond retrain_stability_index must carry together to ask for retraining."""
     warn_days_silent: Annotated[int, Field(ge=1)] = 3
     """Whole days without a row up to as_of, where the table's own gaps were not longer before."""
-    warn_volume_change: Annotated[float, Field(gt=0, le=1)] = 0.25
+    warn_volume_change: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Relative change of the rows of the last 28 days against what the shop's own past lets expect."""
     warn_rejects_share: Share = 0.05
     """Share of rejects among the rows that came since the release."""
