@@ -96,8 +96,8 @@ def test_every_round_has_its_row_and_its_reasons() -> None:
         "too few customers",
         "check the data: no file",
         "0.610 : 0.580",
-        "40.0 %",
-        "50.0 %",
+        "40.0\N{NO-BREAK SPACE}%",
+        "50.0\N{NO-BREAK SPACE}%",
     ):
         assert said in PAGE
     assert (FIRST.promoted, FIRST.kept, KEPT.kept) == (["churn", "clv"], [], ["churn"])

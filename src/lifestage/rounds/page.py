@@ -101,5 +101,5 @@ def _percent(value: float | Undefined | None, places: int = 1) -> str:
     return (
         LACKING
         if value is None or isinstance(value, Undefined)
-        else f"{100 * value:.{places}f} %".replace("-", "−")
+        else f"{100 * value:.{places}f}\N{NO-BREAK SPACE}%".replace("-", "−")
     )
