@@ -19,6 +19,14 @@ LEFT_OVERS = (
 """Drafts of files and folders: under the lock nobody alive is writing them."""
 
 
+def _no_folder(folder: Path) -> Exception:
+    from lifestage.errors import InputError
+
+    return InputError(
+        f"{folder}: is to be a folder, and there is a file in its way; remove it, or set output_dir to another folder"
+    )
+
+
 def hold(folder: Path, *, mode: int = 0o700) -> None:
     """Hold the lock of an output folder until this process ends; waits for a run that has it.
 
@@ -28,7 +36,10 @@ def hold(folder: Path, *, mode: int = 0o700) -> None:
     folder = folder.resolve()
     if folder in _held:
         return
-    folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise _no_folder(folder) from None
     file = (folder / ".lock").open("w", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

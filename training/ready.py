@@ -41,7 +41,7 @@ def show(report: "Report") -> None:
 
 
 def require_ready(shop: "Shop", file: "HistoryFile", accept: bool) -> None:
-    """Raises InputError where the data miss a minimum; with `accept`, or accept_unready, says so and goes on."""
+    """Raises InputError where the data miss a minimum; with `accept`, or accept_unready, says so instead."""
     from lifestage.errors import InputError
 
     refused = readiness(shop, file).refused
@@ -53,4 +53,4 @@ def require_ready(shop: "Shop", file: "HistoryFile", accept: bool) -> None:
             f"the data are not ready to train on. {missing}. Give more or better data, change the figures under "
             "'readiness' in the config, or train all the same with --accept-unready"
         )
-    say(f"note: trained although the data are not ready: {missing}")
+    say(f"note: the data are not ready to train on: {missing}")

@@ -42,9 +42,16 @@ def retrain(
 
     file = history(shop, as_of)
     made = open_round(shop, file, again=again)
+    serving = _serving(shop)
     if made.finished:
-        say(f"the round as of {made.as_of} is done; nothing has changed since (--again: do it anew)")
-        return made
+        released = made.result("promote").get("release")
+        if serving is None or released in (None, serving["name"]):
+            say(f"the round as of {made.as_of} is done; nothing has changed since (--again: do it anew)")
+            return made
+        say(
+            f"the round as of {made.as_of} is done; release {serving['name']} serves since: everybody is scored by it"
+        )
+        made.undo("score and stage", "report")
     if not replace_newer and not made.result("promote"):  # before an hour of training
         refuse_older(shop, file.facts["as_of"])
     steps = _steps(
@@ -109,7 +116,7 @@ def _steps(
         return unless
 
     steps: dict[str, Callable[[], Json]] = {
-        "check the data": lambda: _checked(check, shop, as_of, file),
+        "check the data": lambda: _checked(check, shop, as_of, file, stop=serving is None and not accept),
         "watch the data": lambda: _watched(drift, shop, as_of, serving),
         "what came true": lambda: _watched(backtest, shop, as_of, serving),
         "train?": lambda: _needed(shop, file, made, serving, when_needed=when_needed),
@@ -125,20 +132,27 @@ def _steps(
 
 
 def _serving(shop: "Shop") -> Json | None:
-    """The manifest of the release that serves; None where there is none."""
+    """The manifest of the release that serves; None where there is none. Raises InputError for a damaged one."""
     from lifestage import bundle, release
     from lifestage.errors import InputError
 
     try:
+        if release.pointer(shop.releases) is None:
+            return None
         return dict(bundle.read(release.current(shop.releases), "release"))
-    except InputError:
-        return None
+    except InputError as error:
+        raise InputError(
+            f"what serves is damaged: {error}. 'python -m training.promote' publishes the registered models anew, "
+            "'python -m training.promote --rollback' goes back to those before"
+        ) from None
 
 
-def _checked(check: Callable[..., None], shop: "Shop", as_of: date | None, file: "HistoryFile") -> Json:
+def _checked(
+    check: Callable[..., None], shop: "Shop", as_of: date | None, file: "HistoryFile", *, stop: bool
+) -> Json:
     from training.ready import readiness
 
-    check(shop, as_of, stop=False)
+    check(shop, as_of, stop=stop)
     report = readiness(shop, file)
     tables = file.facts["report"]["tables"]
     return {

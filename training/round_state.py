@@ -29,7 +29,7 @@ class Round:
     as_of: str
     """Local day, YYYY-MM-DD, or day and time."""
     key: str
-    """Changes with the data, the settings and the release that served when the round began."""
+    """Changes with the data, the settings and the policy."""
     started: int
     """UTC microseconds."""
     steps: dict[str, Json] = field(default_factory=dict)
@@ -46,6 +46,11 @@ class Round:
         """Keep a step's result: from now on it is not done again."""
         self.steps[step] = {"seconds": round(seconds, 2), "result": dict(result)}
         self.save()
+
+    def undo(self, *steps: str) -> None:
+        """Forget that these were done."""
+        self.steps = {name: step for name, step in self.steps.items() if name not in steps}
+        self.finished = None
 
     def finish(self) -> None:
         self.finished, self.failed = now(), None

@@ -128,6 +128,16 @@ def test_rows_given_twice(tmp_path: Path, share: float, level: str) -> None:
     assert lines["duplicates"].level == level
 
 
+def test_ids_that_differ_in_case_or_blanks_alone(tmp_path: Path) -> None:
+    rows = shop_of(400)
+    for i, row in enumerate(rows):
+        row["customer_id"] = f"c{i:04}"
+    rows[7]["customer_id"], rows[300]["customer_id"] = "C0006", " c0299 "
+    _, lines = judged(tmp_path, rows)
+    assert (lines["ids"].level, lines["ids"].figure) == ("warn", 2)
+    assert "2 differ from another in case or outer blanks alone" in lines["ids"].said
+
+
 def test_many_rows_in_one_second(tmp_path: Path) -> None:
     rows = shop_of(400)
     for i, row in enumerate(rows[:150]):

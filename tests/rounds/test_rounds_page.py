@@ -84,7 +84,7 @@ PAGE = rounds_page("<shop>", [FIRST, KEPT, REFUSED, FAILED], RUNS, ["Of 1 round,
 
 def test_the_counts_stand_first() -> None:
     assert "4 rounds: of the churn challengers 1 promoted and 1 held back" in PAGE
-    assert "the data had moved in 1; training was refused in 1; 1 failed." in PAGE
+    assert "the watch over the data had something to say in 1; training was refused in 1; 1 failed." in PAGE
     assert "共 4 轮" in PAGE
 
 

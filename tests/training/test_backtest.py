@@ -12,6 +12,7 @@ import yaml
 from lifestage import settings
 from lifestage.tracking import Tracker
 from training.backtest import backtest
+from training.rounds_report import keep_outcomes, write_report
 
 from .conftest import script
 
@@ -55,6 +56,10 @@ def test_a_run_of_a_past_day_is_judged_by_what_came(later: Path, monkeypatch: py
     (run,) = client.search_runs([experiment.experiment_id], "tags.kind = 'backtest'")
     assert run.data.metrics["rounds"] == 1
     assert run.data.metrics["churn_roc_auc"] == pytest.approx(one["figures"]["churn"]["roc_auc"])
+    keep_outcomes(shop, found)
+    rounds = write_report(shop).read_text(encoding="utf-8")
+    assert f"{one['figures']['churn']['roc_auc']:.3f}" in rounds
+    assert f"{one['figures']['churn']['eligible']:,.0f}" in rounds
     before = backtest(shop, date.fromisoformat(THEN))
     assert before["runs"] == []
     assert "waiting" in {left["why"] for left in before["left_out"]}

@@ -232,7 +232,7 @@ def test_data_below_the_minimums_stop_at_step_one_unless_told_otherwise(tmp_path
     assert json.loads((tmp_path / "var/given/readiness.json").read_text())["level"] == "refuse"
     accepted = script(tmp_path, "train_churn", "--config", "shop.yaml", "--accept-unready")
     assert accepted.returncode == 0, accepted.stderr
-    assert "note: trained although the data are not ready: customers: 60" in accepted.stdout
+    assert "note: the data are not ready to train on: customers: 60" in accepted.stdout
 
 
 def test_clv_outputs_stay_those_of_the_score() -> None:

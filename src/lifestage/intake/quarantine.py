@@ -112,6 +112,8 @@ def _advice(reason: str) -> str:
         return """; a decimal comma reads as replace("price", ',', '.')"""
     if reason.startswith("unparseable") and reason.endswith("_at"):
         return """; another date format reads as strptime("order date", '%d.%m.%Y %H:%M')"""
+    if reason == "repeated order_id":
+        return "; are the rows lines of orders? then 'grain: line' sums them"
     return ""
 
 

@@ -91,6 +91,7 @@ def assess(shop: Shop, file: HistoryFile, progress: Callable[[int], object] | No
         _history(shop, folds, fault),
         *(_outcomes(rule, outcomes, folds) if folds else []),
         *_missing(rule, found),
+        _ids(found),
         _time_gaps(rule, found, shop.churn.horizon_days),
         _repeats(rule, found),
         _burst(rule, found),
@@ -190,6 +191,17 @@ def _time_gaps(rule: Readiness, found: Scan, horizon_days: int) -> Line:
     said = f"the longest time without any row is {longest} days" + (f", from {begin}" if longest else "")
     level = _above(longest, rule.max_gap_days, max(horizon_days - 1, rule.max_gap_days))
     return Line("time gaps", level, longest, rule.max_gap_days, f"{said} (limit {rule.max_gap_days})")
+
+
+def _ids(found: Scan) -> Line:
+    n = found.respelt
+    if not n:
+        return Line("ids", "pass", 0, 0, "none differ from one another in case or outer blanks alone")
+    said = (
+        f"{n:,} differ from another in case or outer blanks alone; if they are one customer, map customer_id: "
+        "upper(trim(<your column>))"
+    )
+    return Line("ids", "warn", n, 0, said)
 
 
 def _repeats(rule: Readiness, found: Scan) -> Line:

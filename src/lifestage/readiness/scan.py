@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from pandas.util import hash_array
 
 from lifestage.gather import where_blocks_lie
 from lifestage.history import History
@@ -41,8 +42,17 @@ class Scan:
     """Customers without a value, each attribute column."""
     seconds: list[npt.NDArray[np.int32]] = field(default_factory=list)
     """Of every row that is not at midnight: the one thing here that grows with the rows, so kept small."""
+    spellings: list[npt.NDArray[np.uint64]] = field(default_factory=list)
+    """A hash of every id without its case and outer blanks."""
     eligible: dict[int, int] = field(default_factory=dict)
     churned: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def respelt(self) -> int:
+        """Ids that another id equals but for case and outer blanks."""
+        if not self.spellings:
+            return 0
+        return self.customers - len(np.unique(np.concatenate(self.spellings)))
 
     @property
     def burst(self) -> int:
@@ -60,6 +70,7 @@ def _added(parts: Sequence[Scan]) -> Scan:
         customers=sum(part.customers for part in parts),
         days=set().union(*(part.days for part in parts)),
         seconds=[t for part in parts for t in part.seconds],
+        spellings=[h for part in parts for h in part.spellings],
         hours=np.sum([part.hours for part in parts], axis=0),
         **{
             name: total([getattr(part, name) for part in parts])
@@ -79,6 +90,8 @@ def scan(
     found = Scan(eligible=dict.fromkeys(cutoffs, 0), churned=dict.fromkeys(cutoffs, 0))
     for history in blocks:
         found.customers += len(history)
+        plain = pc.utf8_lower(pc.utf8_trim_whitespace(history.customer_id))
+        found.spellings.append(hash_array(plain.to_numpy(zero_copy_only=False), categorize=False))
         for kind in TIMED:
             _add_rows(found, kind, getattr(history, kind), history.zone)
         for name, column in history.profile.items():

@@ -23,9 +23,9 @@ VERDICTS = {
 }
 STATUS = {
     "": Words("nothing served yet", "尚无在用模型"),
-    "steady": Words("steady", "稳定"),
-    "warn": Words("moved", "有变化"),
-    "retrain": Words("moved: train anew", "变化明显，需重训"),
+    "steady": Words("steady", "平稳"),
+    "warn": Words("look at this", "需要关注"),
+    "retrain": Words("train anew", "需要重训"),
 }
 Json = Mapping[str, Any]
 
@@ -63,7 +63,7 @@ def _lead(rounds: Sequence[Told]) -> Words:
             if promoted["clv"] + kept["clv"]
             else []
         ),
-        f"the data had moved in {moved}",
+        f"the watch over the data had something to say in {moved}",
         *([f"training was refused in {refused}"] if refused else []),
         *([f"{failed} failed"] if failed else []),
     ]
@@ -74,7 +74,7 @@ def _lead(rounds: Sequence[Told]) -> Words:
             if promoted["clv"] + kept["clv"]
             else []
         ),
-        f"数据有变化 {moved} 轮",
+        f"数据监测有提示 {moved} 轮",
         *([f"拒绝训练 {refused} 轮"] if refused else []),
         *([f"失败 {failed} 轮"] if failed else []),
     ]
