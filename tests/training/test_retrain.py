@@ -224,6 +224,31 @@ def test_a_round_of_a_past_day_is_refused_where_it_would_replace_a_newer_release
     assert calls == []
 
 
+def test_a_release_that_serves_since_scores_everybody_anew(
+    config: settings.Shop, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retrain(config, None)
+    manifest = rounds_of_one._serving(config)
+    assert manifest is not None
+    monkeypatch.setattr(rounds_of_one, "_serving", lambda _: {**manifest, "name": "taken-back"})
+    done, published = len(calls), open_store(config.store_url).current()
+    made = retrain(config, None)
+    assert calls[done:] == ["report"]
+    assert made.finished
+    now = open_store(config.store_url).current()
+    assert published is not None
+    assert now is not None
+    assert now["run"] == published["run"]
+
+
+def test_a_damaged_release_is_told_before_anything_is_done(config: settings.Shop, calls: list[str]) -> None:
+    manifest = release.current(config.releases) / "manifest.json"
+    manifest.write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match=r"what serves is damaged: .*training.promote"):
+        retrain(config, None)
+    assert calls == []
+
+
 @pytest.mark.usefixtures("calls")
 def test_only_the_first_score_stages_past_months(config: settings.Shop) -> None:
     flow = open_store(config.store_url).flow()
