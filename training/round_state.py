@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.command import now, shown
-from training.whole_file import write_text
 
 if TYPE_CHECKING:
     from lifestage.history_file import HistoryFile
@@ -61,6 +60,8 @@ class Round:
         self.save()
 
     def save(self) -> None:
+        from training.whole_file import write_text
+
         document = {name: value for name, value in vars(self).items() if name != "path"}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)

@@ -125,7 +125,9 @@ def test_the_folder_is_no_package() -> None:
 
 def run(folder: Path, *args: str) -> "subprocess.CompletedProcess[str]":
     """mlflow run of the project from `folder`, with the Python of these tests."""
-    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    # Of a run in this process MLflow leaves variables behind, which would name an experiment of another database.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    env = {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     env |= {"MLFLOW_TRACKING_URI": "sqlite:///var/mlflow.db", "MLFLOW_DISABLE_TELEMETRY": "true"}
     (folder / "var").mkdir(exist_ok=True)
     return subprocess.run(

@@ -17,7 +17,11 @@ from training import switch as switching
 from training.rollback import versions_of
 from training.switch import INTENT, RECORD, Move, Switch, settle, switch
 
-FORK = multiprocessing.get_context("fork")
+# Not "fork": a worker of the tests has threads by now, and a process forked from it may die of them.
+APART = multiprocessing.get_context("forkserver")
+APART.set_forkserver_preload(
+    ["lifestage.release", "lifestage.tracking", "training.rollback", "training.switch"]
+)
 MODELS = ("shop-churn", "shop-clv")
 
 
@@ -136,7 +140,7 @@ STEPS = 10
 def test_killed_before_any_of_its_writes_the_next_run_finds_one_or_the_other_whole(
     releases: Path, registry: Registry, step: int
 ) -> None:
-    child = FORK.Process(target=_dies, args=(releases, registry.path, step))
+    child = APART.Process(target=_dies, args=(releases, registry.path, step))
     child.start()
     child.join(60)
     assert child.exitcode == 9, "fewer writes than expected: lower STEPS"
@@ -156,7 +160,7 @@ def test_killed_before_any_of_its_writes_the_next_run_finds_one_or_the_other_who
 
 
 def test_the_kills_above_reach_the_last_write(releases: Path, registry: Registry) -> None:
-    child = FORK.Process(target=_dies, args=(releases, registry.path, STEPS + 5))
+    child = APART.Process(target=_dies, args=(releases, registry.path, STEPS + 5))
     child.start()
     child.join(60)
     assert child.exitcode == 0
@@ -245,7 +249,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def _in_a_process(target: Callable[..., None], *args: Any) -> None:
-    child = FORK.Process(target=target, args=args)
+    child = APART.Process(target=target, args=args)
     child.start()
     child.join(120)
     assert child.exitcode == 0
@@ -262,9 +266,9 @@ def test_of_two_promotions_at_once_one_wins_and_the_other_says_so(
         for version in "123":
             write_release(folder, f"R{version}", version)
         release.point_to(folder, "R1")
-    ready, result, answer = FORK.Barrier(2), FORK.Queue(), FORK.Queue()
+    ready, result, answer = APART.Barrier(2), APART.Queue(), APART.Queue()
     both = [
-        FORK.Process(target=_machine, args=(uri, shop, folder, version, ready, result))
+        APART.Process(target=_machine, args=(uri, shop, folder, version, ready, result))
         for folder, version in zip(folders, "23", strict=True)
     ]
     for one in both:
