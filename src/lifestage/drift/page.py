@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
-
-from jinja2 import Environment, StrictUndefined
 
 from lifestage.drift import plots, wording
 from lifestage.drift.findings import limit_of, unusual
@@ -12,7 +9,7 @@ from lifestage.drift.movement import Movement
 from lifestage.drift.population import Rows
 from lifestage.drift.watching import Drift
 from lifestage.localtime import EPOCH, day_of
-from lifestage.pages import Words
+from lifestage.pages import Words, environment
 from lifestage.pages.svg import inline_svg
 from lifestage.release import Release
 
@@ -51,18 +48,13 @@ class Report:
 
 def drift_page(report: Report) -> str:
     """The page as text. Whatever comes from data, policy or configuration is escaped."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {
+    filters = {
         "index": lambda v: "–" if v is None else f"{v:.2f}",
         "percent": wording.percent,
         "whole": lambda n: "–" if n is None else f"{n:,.0f}",
         "table": wording.table,
     }
-    template = environment.from_string(
-        files("lifestage.drift").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    )
+    template = environment("lifestage.drift", filters).get_template(TEMPLATE)
     drift, limits = report.drift, report.drift.limits
     by_weight = sorted(drift.movements, key=lambda m: (not unusual(m, limits), -m.importance, -m.index))
     features = [m for m in by_weight if m.kind == "feature"]

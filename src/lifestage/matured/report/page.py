@@ -1,9 +1,6 @@
 """Matured outcomes as one self-contained HTML page: nothing is fetched, no script runs."""
 
-from importlib.resources import files
 from typing import Any
-
-from jinja2 import Environment, StrictUndefined
 
 from lifestage.churn.report.words import churned_means
 from lifestage.localtime import day_of
@@ -13,7 +10,7 @@ from lifestage.matured.report.plots import pictures
 from lifestage.matured.report.pooled import pooled_stages
 from lifestage.matured.rounds import Backtest, Round
 from lifestage.matured.sentences import left_out_sentence, recent, sentences
-from lifestage.pages import Words
+from lifestage.pages import Words, environment
 from lifestage.pages.svg import inline_svg
 
 TEMPLATE = "page.html"
@@ -22,13 +19,8 @@ LACKING = "–"
 
 def backtest_page(found: Backtest) -> str:
     """The page as text. Whatever comes from data or configuration is escaped."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"number": _number, "percent": _percent, "whole": _whole, "signed": _signed}
-    template = environment.from_string(
-        files("lifestage.matured.report").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    )
+    filters = {"number": _number, "percent": _percent, "whole": _whole, "signed": _signed}
+    template = environment("lifestage.matured.report", filters).get_template(TEMPLATE)
     headline, *others = sentences(found)
     rounds = found.rounds
     return template.render(
