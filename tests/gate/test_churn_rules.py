@@ -10,7 +10,8 @@ from lifestage.gate import About, churn_verdict, grade_holds_back
 from lifestage.gate.churn import ChurnComparison
 from lifestage.gate.segments import SegmentLoss
 from lifestage.gate.speed import Speed
-from lifestage.gate.verdict import Verdict, plain
+from lifestage.gate.verdict import Verdict
+from lifestage.json_values import json_values
 from lifestage.settings import Gate
 
 A, B, C = 2.0, 1.0, 0.0
@@ -153,7 +154,7 @@ def test_the_verdict_is_plain_json() -> None:
 
 
 def test_only_numbers_that_are_finite_stay_numbers() -> None:
-    assert plain({"a": NAN, "b": [float("inf"), 1, True, None, "x"]}) == {
+    assert json_values({"a": NAN, "b": [float("inf"), 1, True, None, "x"]}) == {
         "a": None,
         "b": [None, 1, True, None, "x"],
     }

@@ -1,12 +1,9 @@
 """All that is said of a shop's drift at one instant."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
-
-import numpy as np
 
 from lifestage.drift.findings import (
     Finding,
@@ -21,6 +18,7 @@ from lifestage.drift.movement import Movement, distance_days, movements, weighte
 from lifestage.drift.population import NEW, Watched
 from lifestage.drift.profile import Profile, rows_kept_and_rejected
 from lifestage.drift.volume import Freshness, Volume, freshness, rejects_since, volume
+from lifestage.json_values import json_values
 from lifestage.localtime import DAY, EPOCH, day_of
 from lifestage.settings import Monitoring
 
@@ -53,9 +51,9 @@ class Drift:
         """Plain types for JSON: status, findings, figures, notes."""
         return {
             "status": self.status,
-            "findings": [plain(f._asdict()) for f in self.findings],
+            "findings": [json_values(f._asdict()) for f in self.findings],
             "notes": list(self.notes),
-            "figures": plain(
+            "figures": json_values(
                 {
                     "days_since_training": self.days,
                     "weighted_stability_index": weighted_index(self.movements),
@@ -115,21 +113,6 @@ def _still(movement: Movement) -> Movement:
 
 def _plain_name(name: str) -> str:
     return "".join(c if (c.isalnum() and c.isascii()) or c in "_-. " else "_" for c in name)
-
-
-def plain(value: Any) -> Any:
-    """JSON's own types; a number that is none is None."""
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else None
-    return value
 
 
 def drift_of(

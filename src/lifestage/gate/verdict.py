@@ -1,11 +1,12 @@
 """What the gate says of one challenger: whether it takes the champion's place, why, and by which figures."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lifestage.churn.grade import GRADES
+from lifestage.json_values import json_values
 
 Word = Literal["first", "better", "younger", "new", "same", "kept"]
 """first: there is no champion. better: surely. younger: surely not worse, and it has seen newer data. new: the
@@ -34,22 +35,8 @@ class Verdict:
             "challenger": challenger,
             "champion": champion,
             "reasons": list(self.reasons),
-            "figures": plain(self.figures),
+            "figures": json_values(self.figures),
         }
-
-
-def plain(value: Any) -> Any:
-    """The same as JSON types; what is no finite number becomes None."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, str) or value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, Sequence):
-        return [plain(one) for one in value]
-    number = value.item() if hasattr(value, "item") else value
-    if isinstance(number, float) and not math.isfinite(number):
-        return None
-    return number
 
 
 def grade_holds_back(challenger: float | None, champion: float | None) -> bool:
