@@ -33,7 +33,9 @@ def write_report(shop: "Shop") -> Path:
 
 def keep_outcomes(shop: "Shop", came: dict[str, Any]) -> None:
     """Keep what training.backtest told, for the page."""
-    write_text(shop.output / "rounds" / OUTCOMES, [json.dumps(came, ensure_ascii=False)], option="outcomes")
+    target = shop.output / "rounds" / OUTCOMES
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_text(target, [json.dumps(came, ensure_ascii=False)], option="outcomes")
 
 
 def _outcomes(shop: "Shop") -> dict[str, Any]:
