@@ -122,6 +122,40 @@ def test_what_does_no_harm_does_not(changed: dict[str, Any]) -> None:
     assert churn_verdict(found(**changed), ABOUT, Gate()).promote
 
 
+UNSURE = (0.01, -0.02, 0.04)
+TRUER = (0.05, 0.02, 0.08)
+
+
+def test_truer_probabilities_are_better_where_the_order_is_not_surely_worse() -> None:
+    said = churn_verdict(found(gain=UNSURE, truth=TRUER), ABOUT, Gate())
+    assert said.word == "better"
+    assert said.reasons[0].startswith(
+        "Better: its probabilities are surely truer, by the Brier score +5.0 % (95 % interval +2.0 % to +8.0 %). By the "
+        "order of the customers it is not surely better, nor surely within 1.0% of the champion: average precision"
+    )
+    assert said.figures["brier_gain_low"] == 0.02
+
+
+@pytest.mark.parametrize(
+    ("changed", "about", "limits"),
+    [
+        ({"gain": (-0.05, -0.09, -0.01)}, {}, {}),  # ranks surely worse
+        ({"truth": (0.05, -0.01, 0.11)}, {}, {}),  # not surely truer
+        ({"truth": (NAN, NAN, NAN)}, {}, {}),
+        ({"truth": None}, {}, {}),
+        ({}, {}, {"min_gain": 0.03}),
+        ({}, {"rolled_back": True}, {}),
+        ({}, {"champion_saw": "It may have seen them."}, {}),
+        ({"challenger": figures(ece=0.3)}, {}, {}),
+    ],
+)
+def test_truer_probabilities_alone_are_not_always_enough(
+    changed: dict[str, Any], about: dict[str, Any], limits: dict[str, Any]
+) -> None:
+    compared = found(**{"gain": UNSURE, "truth": TRUER, **changed})
+    assert churn_verdict(compared, replace(ABOUT, **about), Gate(**limits)).word == "kept"
+
+
 def test_an_undefined_gain_is_no_gain() -> None:
     assert churn_verdict(found(gain=(0.1, NAN, NAN)), ABOUT, Gate()).word == "kept"
 

@@ -14,7 +14,7 @@ from lifestage.churn.served.dimensions import dimensions
 from lifestage.errors import InputError
 from lifestage.fitting import Progress, silent
 from lifestage.gate.material import Tested, reads, tested
-from lifestage.gate.segments import SegmentLoss, compare_segments, relative_gain
+from lifestage.gate.segments import SegmentLoss, brier_gain, compare_segments, relative_gain
 from lifestage.gate.speed import CUSTOMERS, Speed, alternate, scored
 from lifestage.history_file import HistoryFile
 from lifestage.ragged import Floats
@@ -34,6 +34,8 @@ class ChurnComparison:
     """None where there is no champion to compare with, or it cannot score these customers."""
     gain: tuple[float, float, float] | None
     """Relative gain in the measure, and its 95 % interval."""
+    truth: tuple[float, float, float] | None = None
+    """The same in the Brier score: how much truer the probabilities are."""
     segments: tuple[SegmentLoss, ...] = ()
     speed: Speed | None = None
     missing: tuple[str, ...] = ()
@@ -48,6 +50,8 @@ class ChurnComparison:
         flat["ece_if_perfect_high"] = self.challenger["ece_if_perfect_high"]
         if self.gain is not None:
             flat |= dict(zip(("gain", "gain_low", "gain_high"), self.gain, strict=True))
+        if self.truth is not None:
+            flat |= dict(zip(("brier_gain", "brier_gain_low", "brier_gain_high"), self.truth, strict=True))
         if self.speed is not None:
             flat |= {
                 "challenger_ms_per_1000": self.speed.challenger,
@@ -121,4 +125,14 @@ def compared(
         repetitions=repetitions,
     )
     other = figures_of(theirs, theirs, churned, rarer_is_churned, seed=seed)
-    return ChurnComparison(material.cutoff, len(churned), measure, own, other, gain, tuple(segments), speed)
+    return ChurnComparison(
+        material.cutoff,
+        len(churned),
+        measure,
+        own,
+        other,
+        gain,
+        brier_gain(mine, theirs, churned.astype(np.float64)),
+        tuple(segments),
+        speed,
+    )

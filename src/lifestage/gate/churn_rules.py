@@ -25,6 +25,8 @@ def churn_verdict(found: ChurnComparison, about: About, limits: Gate) -> Verdict
         f"{MEASURES[found.measure]} {found.challenger[name]:.3f} against the champion's {found.champion[name]:.3f} "
         f"on {found.customers:,} customers",
     )
+    if word == "kept" and (truer := _truer(found, about, limits)):
+        word, first = "better", f"{truer} {first[:1].lower()}{first[1:]}"
     against = [*([first] if word == "kept" else []), *_against(found, about, limits)]
     notes = [about.champion_saw] if about.champion_saw else []
     if against:
@@ -34,6 +36,21 @@ def churn_verdict(found: ChurnComparison, about: About, limits: Gate) -> Verdict
         "surely much worse."
     )
     return Verdict(word, (first, quality, *notes), figures)
+
+
+def _truer(found: ChurnComparison, about: About, limits: Gate) -> str:
+    """Why a challenger that does not surely rank better is better all the same: its probabilities are surely truer,
+    and it does not surely rank worse. So a model that learnt before customers changed does not stay for its order
+    alone. Empty where that is not so, or where a person or the comparison speaks against it."""
+    if found.truth is None or found.gain is None or about.rolled_back or about.champion_saw:
+        return ""
+    value, low, high = found.truth
+    if not low > max(limits.min_gain, 0.0) or found.gain[2] < 0:  # NaN is no gain
+        return ""
+    return (
+        f"Better: its probabilities are surely truer, by the Brier score {signed(value)} (95 % interval {signed(low)} "
+        f"to {signed(high)}). By the order of the customers it is"
+    )
 
 
 def _against(found: ChurnComparison, about: About, limits: Gate) -> Iterator[str]:

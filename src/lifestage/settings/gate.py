@@ -13,7 +13,8 @@ class Gate(Model):
 
     min_gain: Annotated[float, Field(ge=-1, le=1)] = 0.0
     """Relative gain in churn.grade_measure (CLV: in the deviance of orders) that the lower end of its 95 % interval
-    must exceed for a replacement at once; 0.02 = 2 % better, surely."""
+    must exceed for a replacement at once; 0.02 = 2 % better, surely. A churn model that does not surely rank worse may
+    show it in the Brier score instead."""
     max_loss: Share = 0.01
     """A younger challenger that is not surely better still replaces the champion where it is surely not worse by more
     than this share: it has seen newer data. 0 = only a better one does."""
