@@ -20,6 +20,7 @@ score and stage everybody, and write the reports. Every step's result is kept in
 output folder: started again after a crash, the round goes on with the step it was at; a finished round of the same data
 and settings is not done again. With --when-needed nothing is trained while what serves still fits."""
 TRAINED = ("train the CLV model", "train the churn model", "gate", "promote")
+SERVED = ("score and stage", "report")
 REFUSED, SKIPPED = "refused", "skipped"
 """Keys of a step's result: it could not be done and why, or there was no need and why."""
 
@@ -45,17 +46,29 @@ def retrain(
     serving = _serving(shop)
     if made.finished:
         released = made.result("promote").get("release")
-        if serving is None or released in (None, serving["name"]):
+        if refusal(made) or (made.result("train?").get(SKIPPED) and not when_needed):
+            say(f"the round as of {made.as_of} is done but for the training, which is tried again")
+            made.undo("train?", *TRAINED, *SERVED)
+        elif serving is not None and released not in (None, serving["name"]):
+            name = serving["name"]
+            say(
+                f"the round as of {made.as_of} is done; release {name} serves since: everybody is scored by it"
+            )
+            made.undo(*SERVED)
+        else:
             say(f"the round as of {made.as_of} is done; nothing has changed since (--again: do it anew)")
             return made
-        say(
-            f"the round as of {made.as_of} is done; release {serving['name']} serves since: everybody is scored by it"
-        )
-        made.undo("score and stage", "report")
     if not replace_newer and not made.result("promote"):  # before an hour of training
         refuse_older(shop, file.facts["as_of"])
     steps = _steps(
-        shop, as_of, file, made, accept=accept, replace_newer=replace_newer, when_needed=when_needed
+        shop,
+        as_of,
+        file,
+        made,
+        serving=serving,
+        accept=accept,
+        replace_newer=replace_newer,
+        when_needed=when_needed,
     )
     for number, (name, step) in enumerate(steps.items(), 1):
         if name in made.steps:
@@ -80,6 +93,7 @@ def _steps(
     file: "HistoryFile",
     made: Round,
     *,
+    serving: Json | None,
     accept: bool,
     replace_newer: bool,
     when_needed: bool,
@@ -91,8 +105,6 @@ def _steps(
     from training.gate import gate
     from training.train_churn import train as train_churn
     from training.train_clv import train as train_clv
-
-    serving = _serving(shop)
 
     def training(step: Callable[[], Json]) -> Callable[[], Json]:
         """The step, unless there is no need or an earlier one was refused; its own refusal stops only the training."""
@@ -126,8 +138,8 @@ def _steps(
     steps[TRAINED[1]] = training(lambda: train_churn(shop, as_of, accept))
     steps[TRAINED[2]] = training(lambda: gate(shop, as_of))
     steps[TRAINED[3]] = training(lambda: _promoted(shop, as_of, made, replace_newer=replace_newer))
-    steps["score and stage"] = lambda: _scored(shop, as_of)
-    steps["report"] = lambda: _reported(shop)
+    steps[SERVED[0]] = lambda: _scored(shop, as_of)
+    steps[SERVED[1]] = lambda: _reported(shop)
     return steps
 
 
@@ -241,6 +253,7 @@ def _scored(shop: "Shop", as_of: date | None) -> Json:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    from lifestage import release
     from lifestage.store import open_store
     from training.score import score
 
@@ -251,6 +264,7 @@ def _scored(shop: "Shop", as_of: date | None) -> Json:
     risk, value = pc.mean(scores["churn_probability"]).as_py(), pc.sum(scores["clv"]).as_py()
     return {
         "run": done.name,
+        "release": release.current(shop.releases).name,
         "customers": done.customers,
         "eligible": pc.sum(scores["eligible"]).as_py() or 0,
         "stages": {entry["values"]: entry["counts"] for entry in counts},

@@ -74,6 +74,7 @@ def test_a_round_has_its_order_and_keeps_every_result(config: settings.Shop, cal
     assert release.current(config.releases) == before
     scored = made.result("score and stage")
     assert scored["customers"] == sum(scored["stages"].values())
+    assert scored["release"] == before.name
     assert "It is worse." in (config.output / "rounds.html").read_text("utf-8")
 
 
@@ -126,6 +127,25 @@ def test_where_training_is_refused_the_release_that_serves_scores(
     page = (config.output / "rounds.html").read_text("utf-8")
     assert "not trained" in page
     assert "the data are not ready to train on" in page
+
+
+def test_a_round_that_was_not_trained_is_trained_when_asked_again(
+    config: settings.Shop, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retrain(config, None, when_needed=True)
+    assert "churn" not in calls
+    retrain(config, None, when_needed=True)  # nothing new
+    assert calls == ["drift", "backtest", "report"]
+
+    def refused(*_args: Any, **_keywords: Any) -> None:
+        raise InputError("too few customers")
+
+    with monkeypatch.context() as unready:
+        unready.setattr("training.train_churn.train", refused)
+        assert refusal(retrain(config, None)) == "too few customers"
+    made = retrain(config, None)
+    assert refusal(made) is None
+    assert calls == ["drift", "backtest", "report", "clv", "report", "clv", "churn", "gate", "report"]
 
 
 def test_the_first_round_fails_where_nothing_could_score(
