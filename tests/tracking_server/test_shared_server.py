@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
 import pytest
 import yaml
-from mlflow.server.auth.client import AuthServiceClient
 
 from lifestage import fitting, references, release, settings
 from lifestage.clv.summary import Summary
@@ -29,6 +29,13 @@ from training.train_clv import train
 pytestmark = pytest.mark.timeout(900)  # a minute where nothing else runs
 ANA = ("ana", "may-train-and-promote")
 BEN = ("ben", "may-only-look-at-it")
+
+
+def people_of(url: str) -> Any:
+    """Users and permissions of the server. Its client needs the packages of the extra `server`."""
+    from mlflow.server.auth.client import AuthServiceClient
+
+    return AuthServiceClient(url)
 
 
 def as_user(monkeypatch: pytest.MonkeyPatch, user: str, password: str) -> None:
@@ -69,7 +76,7 @@ def shop(tracking: Tracking, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the shop's files and shop.yaml, its pipeline run once against the server, by a user who is no admin."""
     with pytest.MonkeyPatch.context() as patch:
         as_user(patch, ADMIN, PASSWORD)
-        people = AuthServiceClient(tracking.url)
+        people = people_of(tracking.url)
         for user, password in (ANA, BEN):
             people.create_user(user, password)
     folder = tmp_path_factory.mktemp("shop")
@@ -168,7 +175,7 @@ def test_to_promote_what_another_made_asks_for_manage(
     tracking: Tracking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     as_user(monkeypatch, ADMIN, PASSWORD)
-    people = AuthServiceClient(tracking.url)
+    people = people_of(tracking.url)
     people.create_user("cyn", "is-given-more-and-more")
     experiment = mlflow.MlflowClient(tracking.url).get_experiment_by_name("shop").experiment_id
 
